@@ -1,0 +1,180 @@
+// Package task is the part of a command that the contract package scsi and the
+// engine share without showing it to users: the handshake between a handler
+// that runs and a completion that may come from anywhere, the lazy context, and
+// the results that transports read.
+//
+// Only scsi, scsi/engine and scsi/scsitest import it.
+package task
+
+import (
+	"sync/atomic"
+
+	"github.com/goscst/goscst/sgv"
+)
+
+// Owner is the engine's side of one command. Its methods do not block.
+type Owner interface {
+	// Done continues a command whose handler has returned after Defer.
+	Done(err error)
+	// DataReceived continues a command whose data-out the transport has placed.
+	DataReceived(err error)
+	// ResponseSent ends a command whose response the transport has sent or lost.
+	ResponseSent(err error)
+}
+
+// State is the shared state of one command. The goroutine that owns the command
+// may touch the plain fields; the handshake word may be touched by anyone.
+type State struct {
+	Owner Owner
+	Nexus any // *scsi.Nexus
+
+	Data    *sgv.Buf // data-in to fill, or data-out received
+	DataOut *sgv.Buf // data-out of a bidirectional command
+
+	DataIn    int // bytes of Data that are the answer; negative: the default
+	Status    uint8
+	Sense     []byte // encoded sense data; nil if none
+	Residual  int64  // > 0 underflow, < 0 overflow; of data-in for a bidirectional command
+	ResidOut  int64  // of data-out of a bidirectional command
+	Silent    bool   // nothing may be sent: the task was aborted by its own nexus
+	Err       error  // result handed over by Complete
+	word      atomic.Uint64
+	ctx       *Context
+	abandoned bool
+}
+
+// The handshake word is generation<<2 | phase. Exec runs in phase running. Defer
+// moves to deferred. Then Exec's return and Complete meet: whoever comes second
+// continues the command.
+//
+//	running ──Return──► done            (nobody deferred: synchronous)
+//	running ──Defer───► deferred ──Return──► returned ──Complete──► done (Complete continues)
+//	                    deferred ──Complete─► done    ──Return────►      (Return continues)
+const (
+	running = iota
+	deferred
+	returned
+	done
+)
+
+// Begin starts a new execution: it opens a new generation in phase running.
+func (s *State) Begin() {
+	s.Err = nil
+	s.word.Store((s.word.Load()>>2+1)<<2 | running)
+}
+
+// Defer hands the obligation to complete to the caller and returns its generation.
+func (s *State) Defer() uint64 {
+	w := s.word.Load()
+	if w&3 != running || !s.word.CompareAndSwap(w, w&^3|deferred) {
+		panic("scsi: Command.Defer called twice or outside Exec")
+	}
+	return w >> 2
+}
+
+// Return ends Exec. It reports whether the command is parked: then the caller must
+// not touch it any more, Complete continues it. Otherwise the caller continues with
+// the result of Exec, or with s.Err if deferredDone is set.
+func (s *State) Return() (parked, deferredDone bool) {
+	for {
+		w := s.word.Load()
+		switch w & 3 {
+		case running:
+			s.word.Store(w&^3 | done)
+			return false, false
+		case deferred:
+			if s.word.CompareAndSwap(w, w&^3|returned) {
+				return true, false
+			}
+		default:
+			return false, true
+		}
+	}
+}
+
+// Complete is Pending.Done: it ends generation gen with err. A second call, or one
+// for a generation that is over, panics in its caller.
+func (s *State) Complete(gen uint64, err error) {
+	for {
+		w := s.word.Load()
+		if w>>2 != gen {
+			panic("scsi: Pending.Done on a command that has ended")
+		}
+		switch w & 3 {
+		case deferred:
+			// Err is published by the compare-and-swap below.
+			s.Err = err
+			if s.word.CompareAndSwap(w, w&^3|done) {
+				return
+			}
+		case returned:
+			if s.word.CompareAndSwap(w, w&^3|done) {
+				s.Err = err
+				s.Owner.Done(err)
+				return
+			}
+		default:
+			if s.abandoned {
+				return // the engine gave the command up after a panic of its handler
+			}
+			panic("scsi: Pending.Done called twice")
+		}
+	}
+}
+
+// Abandon ends the current generation although its handler may still hold a
+// Pending, and makes a late Complete harmless. The command and its buffers must
+// never be used again. It reports whether a Pending may be outstanding.
+func (s *State) Abandon() bool {
+	for {
+		w := s.word.Load()
+		switch w & 3 {
+		case running:
+			s.word.Store(w&^3 | done)
+			return false
+		case deferred:
+			s.abandoned = true
+			if s.word.CompareAndSwap(w, w&^3|done) {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// Context is the command's context; made on first use.
+func (s *State) Context() *Context {
+	if s.ctx == nil {
+		s.ctx = new(Context)
+	}
+	return s.ctx
+}
+
+// Prepare makes sure that the context exists, so that Cancel may race with a
+// handler's first use of it.
+func (s *State) Prepare() { s.Context() }
+
+// Cancel cancels the context with cause.
+func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
+
+// Recycle clears everything that belongs to the command that has ended. A context
+// that somebody waited on, or that was cancelled, is replaced and not reused.
+func (s *State) Recycle() {
+	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
+	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent = -1, 0, 0, 0, false
+	if s.ctx != nil && s.ctx.used() {
+		s.ctx = new(Context)
+	}
+}
+
+// Of finds the state inside a *scsi.Command. Package scsi provides it.
+func Of(cmd any) *State { return of(cmd) }
+
+// Provide is called once by package scsi while it is initialised.
+func Provide(f func(cmd any) *State) struct{} {
+	of = f
+	return struct{}{}
+}
+
+var of func(cmd any) *State

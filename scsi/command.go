@@ -1,0 +1,159 @@
+package scsi
+
+import (
+	"context"
+
+	"github.com/goscst/goscst/internal/task"
+	"github.com/goscst/goscst/sgv"
+)
+
+// Command is one task. Handlers and transports see the same value; nobody may keep it
+// past Pending.Done (handlers) or ResponseSent (transports). Commands are pooled by
+// the session that makes them and cost no allocation.
+type Command struct {
+	Request     // filled in by the transport before Submit, read-only afterwards
+	Driver  any // the transport's own per-command state; kept when the command is reused
+
+	op    *OpInfo
+	cdb   []byte
+	lba   uint64
+	count uint32
+	naca  bool
+	short [16]byte
+	long  []byte
+
+	st task.State
+}
+
+// Request is what the transport knows of a command.
+type Request struct {
+	Tag                     uint64
+	LUN                     LUN
+	Attr                    TaskAttr
+	Dir                     Direction // as signalled by the initiator, if ExpectedSet
+	ExpectedIn, ExpectedOut uint32    // bytes that the initiator is ready to receive and to send
+	ExpectedSet             bool      // Dir and the expected lengths are known
+}
+
+var _ = task.Provide(func(c any) *task.State { return &c.(*Command).st })
+
+// SetCDB copies the CDB, of which at most MaxCDB bytes are kept. For transports.
+func (c *Command) SetCDB(cdb []byte) {
+	if len(cdb) <= len(c.short) {
+		c.cdb = c.short[:copy(c.short[:], cdb)]
+	} else {
+		c.long = append(c.long[:0], cdb[:min(len(cdb), MaxCDB)]...)
+		c.cdb = c.long
+	}
+	c.op, c.naca, c.lba, c.count = Unknown, false, 0, 0
+}
+
+// CDB is the command descriptor block. It must not be changed.
+func (c *Command) CDB() []byte { return c.cdb }
+
+// Op is the row of the CDB table, Unknown if there is none; never nil after Submit.
+func (c *Command) Op() *OpInfo { return c.op }
+
+// LBA is the LOGICAL BLOCK ADDRESS field, zero if the command has none. It is not
+// checked against the capacity, which only the handler knows.
+func (c *Command) LBA() uint64 { return c.lba }
+
+// Count is the field for transfer, allocation or parameter list length, or number of
+// blocks, whichever the command has; 256 where READ(6) and WRITE(6) say 0.
+func (c *Command) Count() uint32 { return c.count }
+
+// Blocks is Count of a command that counts logical blocks.
+func (c *Command) Blocks() uint32 { return c.count }
+
+// NACA reports whether a CHECK CONDITION of this command establishes an auto
+// contingent allegiance (SAM-6 5.2).
+func (c *Command) NACA() bool { return c.naca }
+
+// Data is the data-in buffer to fill, or the data-out received; nil if the command
+// transfers nothing. What the buffer holds before it is filled is undefined.
+func (c *Command) Data() *sgv.Buf { return c.st.Data }
+
+// DataOut is the data-out of a bidirectional command, whose Data is the data-in.
+func (c *Command) DataOut() *sgv.Buf { return c.st.DataOut }
+
+// SetDataIn says how many bytes of Data are the answer. Without it, all of Data is
+// the answer of a command that reads blocks, and nothing of any other.
+func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
+
+// Reply makes b the answer, cut to what the initiator allows (SPC-6 4.2.5.6). It is
+// for parameter data; the return value is always nil, so that a handler may end with
+//
+//	return c.Reply(b)
+func (c *Command) Reply(b []byte) error {
+	n := 0
+	if c.st.Data != nil {
+		n = min(len(b), c.st.Data.Len())
+		if n > 0 {
+			n, _ = c.st.Data.WriteAt(b[:n], 0)
+		}
+	}
+	c.st.DataIn = n
+	return nil
+}
+
+// Params copies the data-out into dst, which is grown as needed, and returns it. It
+// is for parameter lists, which are short.
+func (c *Command) Params(dst []byte) []byte {
+	if c.st.Data == nil {
+		return dst[:0]
+	}
+	for _, s := range c.st.Data.Segs() {
+		dst = append(dst, s...)
+	}
+	return dst
+}
+
+// Nexus is the I_T_L nexus of the command; nil in a command that no engine runs.
+func (c *Command) Nexus() *Nexus {
+	n, _ := c.st.Nexus.(*Nexus)
+	return n
+}
+
+// Context is cancelled when the command is aborted. It costs an allocation only if
+// somebody waits on it.
+func (c *Command) Context() context.Context { return c.st.Context() }
+
+// Aborted reports, cheaply, whether the command has been aborted: what a handler that
+// works in steps asks between them.
+func (c *Command) Aborted() bool { return c.st.Context().Err() != nil }
+
+// For transports.
+
+// DataReceived answers Endpoint.RequestData: the data-out is in the buffer, or err
+// says why it will not come. It may be called from any goroutine, once.
+func (c *Command) DataReceived(err error) { c.st.Owner.DataReceived(err) }
+
+// ResponseSent answers Endpoint.Respond: the response has left, or err says why it
+// could not. The command is gone afterwards.
+func (c *Command) ResponseSent(err error) { c.st.Owner.ResponseSent(err) }
+
+// Status is the status to send.
+func (c *Command) Status() Status { return Status(c.st.Status) }
+
+// SenseData is the sense data to send, in fixed or descriptor format; nil if none.
+func (c *Command) SenseData() []byte { return c.st.Sense }
+
+// DataIn is the data-in to send: the first n bytes of b.
+func (c *Command) DataIn() (b *sgv.Buf, n int) {
+	if c.st.DataIn <= 0 || c.st.Data == nil {
+		return nil, 0
+	}
+	return c.st.Data, c.st.DataIn
+}
+
+// Residual is the difference between what the initiator expected and what the command
+// transferred: positive for underflow, negative for overflow, for a bidirectional
+// command of its data-in.
+func (c *Command) Residual() int64 { return c.st.Residual }
+
+// ResidualOut is the residual of the data-out of a bidirectional command.
+func (c *Command) ResidualOut() int64 { return c.st.ResidOut }
+
+// Silent reports that nothing may be sent for the command, because its own nexus
+// aborted it: the transport releases what it holds for it and calls ResponseSent.
+func (c *Command) Silent() bool { return c.st.Silent }

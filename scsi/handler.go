@@ -1,0 +1,152 @@
+package scsi
+
+import (
+	"errors"
+
+	"github.com/goscst/goscst/sgv"
+)
+
+// Handler is a logical unit's device server. Implement it to serve any CDB of any
+// peripheral type; for plain block storage implement backstore.Backstore instead.
+type Handler interface {
+	// Describe is called once, when the device is added; an error refuses it.
+	Describe() (Description, error)
+
+	// Exec executes c. Its error ends the command: nil is GOOD, a Sense or *SenseError
+	// is CHECK CONDITION, a StatusError is that status, anything else is
+	// InternalTargetFailure. After c.Defer the result is ignored and Pending.Done ends
+	// the command instead. Exec runs concurrently with itself. It may block unless
+	// Description.NonBlocking. A panic ends the command with InternalTargetFailure
+	// and takes the device offline.
+	Exec(c *Command) error
+}
+
+// Description is the fixed part of a logical unit. The zero value is a direct access
+// device without blocks.
+type Description struct {
+	Type        DeviceType
+	BlockSize   int     // bytes; 0 for a device without logical blocks
+	MaxTransfer int64   // bytes of one command's data; longer ones are refused; 0: 16 MiB
+	NonBlocking bool    // Exec never blocks: the engine calls it on the submitting goroutine
+	Removable   bool    // INQUIRY's RMB, for the engine's own answers
+	Parse       Parse   // which CDBs go to Parser
+	Own         Own     // what the handler wants to do by itself
+	Control     Control // control mode page at the start
+}
+
+// Parse chooses the CDBs that the handler's Parser sees.
+type Parse uint8
+
+// The choices.
+const (
+	ParseStandard Parse = iota // none: the CDB table alone
+	ParseUnknown               // those that the table does not know
+	ParseAll                   // all
+)
+
+// Own is a set of duties that the handler takes over from the engine.
+type Own uint8
+
+// The duties.
+const (
+	OwnReservations  Own = 1 << iota // RESERVE, RELEASE and PERSISTENT RESERVE reach the handler
+	OwnReportOpcodes                 // REPORT SUPPORTED OPERATION CODES and TASK MANAGEMENT FUNCTIONS reach it
+	OwnOrdering                      // commands reach it in the order of arrival, whatever their attributes
+)
+
+// Control is what the engine obeys of the control mode page (SPC-6 7.5.10).
+type Control struct {
+	TST      uint8 // 0: one task set for all nexuses; 1: one for each
+	QueueAlg uint8 // QUEUE ALGORITHM MODIFIER: 0 restricted reordering, 1 unrestricted
+	QErr     uint8 // 0: others go on; 1: all tasks are aborted; 3: those of the nexus are
+	TMFOnly  bool  // during ACA only task management and ACA tasks
+	TAS      bool  // tasks aborted by another nexus end with TASK ABORTED
+	SWP      bool  // software write protect
+	DSense   bool  // descriptor format sense data
+}
+
+// Optional interfaces of a Handler. The engine looks for them once, when the device is
+// added, and never through wrappers.
+type (
+	// TryExecer executes what does not block on the goroutine that submits. Without it
+	// every command of a blocking handler goes to a worker.
+	TryExecer interface {
+		// TryExec is Exec, or returns ErrWouldBlock, with nothing done, to be called
+		// again as Exec on a worker.
+		TryExec(c *Command) error
+	}
+
+	// Parser gives direction and lengths of CDBs that the table lacks or gets wrong.
+	// Without it, such a CDB is refused with INVALID COMMAND OPERATION CODE.
+	Parser interface {
+		Parse(c *Command, p *Parsed) error
+	}
+
+	// Binder is told the engine's side when the device is added, before any command.
+	// Without it, the handler cannot raise unit attentions by itself.
+	Binder interface {
+		Bind(h Host) error
+	}
+
+	// Attacher learns which nexuses exist. An error of Attach keeps the logical unit
+	// from that initiator. Without it, nothing is called.
+	Attacher interface {
+		Attach(n *Nexus) error
+		Detach(n *Nexus)
+	}
+
+	// BufferProvider makes data buffers of its own; errors.ErrUnsupported asks for one
+	// of the pool. Without it, all come from the pool.
+	BufferProvider interface {
+		Buffer(c *Command, n int) (*sgv.Buf, error)
+	}
+
+	// Finisher learns how a command ended, just before it and its buffer are reused.
+	Finisher interface {
+		Finish(c *Command, o Outcome)
+	}
+
+	// TaskObserver sees task management functions: before the abort, and after the
+	// affected tasks have ended. fn may be NexusReset for a session that ends. victim
+	// is nil unless fn is AbortTask.
+	TaskObserver interface {
+		TaskReceived(n *Nexus, fn TaskFunction, victim *Command)
+		TaskDone(n *Nexus, fn TaskFunction)
+	}
+
+	// OpcodeLister lists what Exec understands, for REPORT SUPPORTED OPERATION CODES.
+	// Without it, that command is refused.
+	OpcodeLister interface {
+		Opcodes() []*OpInfo
+	}
+
+	// Resetter is called by LOGICAL UNIT RESET and target resets after the tasks have
+	// ended: saved mode pages become current, PREVENT is forgotten.
+	Resetter interface {
+		Reset()
+	}
+
+	// Closer is called when the device has been removed and no command runs.
+	Closer interface {
+		Close() error
+	}
+)
+
+// Parsed is a Parser's answer.
+type Parsed struct {
+	Dir     Direction
+	In, Out int64 // bytes of data-in and data-out
+	LBA     uint64
+	Blocks  uint32
+	Writes  bool // the command changes the medium
+}
+
+// Outcome is how a command ended.
+type Outcome struct {
+	Status    Status
+	Aborted   bool  // a task management function, or the end of its session, ended it
+	Delivered error // nil if the response was sent
+}
+
+// ErrWouldBlock is TryExec's answer for a command that must go to a worker.
+var ErrWouldBlock = errors.New("scsi: execution would block")

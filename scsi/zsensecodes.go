@@ -1,0 +1,3 @@
+package scsi
+
+func senseText(asc, ascq uint8) string { return "" }

@@ -1,0 +1,15 @@
+//go:build !scsidebug
+
+package sgv
+
+const debug = false
+
+type debugBuf struct{}
+
+type debugPool struct{}
+
+func (b *Buf) debugCheck()         {}
+func (b *Buf) debugBirth(bool)     {}
+func (b *Buf) debugBury() *Buf     { return b }
+func (b *Buf) debugStory() string  { return "" }
+func (p *Pool) debugLeaks() string { return "" }

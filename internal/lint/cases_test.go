@@ -129,9 +129,14 @@ func codeCases() []ruleCase {
 			"sgv/a.go":      body("sgv", nil, "func F() {}"),
 			"sgv/b_plan.go": "//go:build plan9\n\npackage sgv\n\nfunc F() { panic(1) }\n",
 		}, []string{"sgv/b_plan.go:F"}},
+		{"panic", "file of release builds", tree{
+			"sgv/a.go": "//go:build !scsidebug || linux\n\npackage sgv\n\nfunc F() { panic(1) }\n",
+		}, []string{"sgv/a.go:F"}},
 		{"panic", "listed, or not the builtin", tree{
 			"sgv/a.go":      body("sgv", nil, "type Buf struct{}\nfunc (b *Buf) Release() { panic(1) }"),
 			"sgv/b.go":      body("sgv", nil, "func F(panic func(int)) { panic(1) }"),
+			"sgv/debug.go":  "//go:build scsidebug && linux\n\npackage sgv\n\nfunc D() { panic(1) }\n",
+			"sgv/gen.go":    "//go:build ignore\n\npackage main\n\nfunc main() { panic(1) }\n",
 			"sgv/a_test.go": body("sgv", nil, "func G() { panic(1) }"),
 		}, nil},
 

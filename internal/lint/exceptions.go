@@ -22,6 +22,8 @@ func exceptions() *Exceptions {
 			"internal/rangelock/rangelock.go:Guard.Unlock": "a range is unlocked twice",
 			"internal/task/task.go:State.Defer":            "a handler defers twice, or outside of Exec",
 			"internal/task/task.go:State.Complete":         "a handler ends a command twice, or one that is another's by now",
+			"sgv/alloc_linux.go:hugeChunk.take":            "an invariant of the arena: going on would hand out memory twice",
+			"sgv/alloc_linux.go:hugeChunk.drop":            "a segment is freed twice",
 			"sgv/buf.go:Buf.Append":                        "a range outside of the buffer, as slicing panics",
 			"sgv/buf.go:Buf.misuse":                        "a buffer is used after its release",
 			"sgv/limit.go:Limit.Acquire":                   "a negative size",
@@ -33,7 +35,8 @@ func exceptions() *Exceptions {
 			"internal/task.of":  "set once by package scsi while it is initialised, constant afterwards",
 		}),
 		Unsafe: newList(map[string]string{
-			"sgv/alloc.go": "the address of a segment, to see whether it is aligned",
+			"sgv/alloc_linux.go": "mappings of the kernel as slices",
+			"sgv/alloc.go":       "the address of a segment, to see whether it is aligned",
 		}),
 		Exits: newList(map[string]string{}),
 		Inits: newList(map[string]string{}),

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"go/ast"
+	"go/build/constraint"
 	"go/parser"
 	"go/token"
 	"go/types"
@@ -11,6 +12,9 @@ import (
 	"sort"
 	"strings"
 )
+
+// debugTag is the build tag that turns on checks of our own code.
+const debugTag = "scsidebug"
 
 // Repo is the source tree as the rules see it.
 type Repo struct {
@@ -45,6 +49,7 @@ type File struct {
 	Test      bool // named *_test.go
 	External  bool // belongs to the package NAME_test
 	Generated bool // named z*.go
+	Debug     bool // only in builds with the debug tag
 
 	fset *token.FileSet
 }
@@ -92,8 +97,8 @@ func NewRepo(module string, files map[string][]byte, dirs []string) (*Repo, erro
 		if err != nil {
 			return nil, err
 		}
-		if ignored(file.AST) {
-			continue
+		if !file.builds("") {
+			continue // a program beside the package
 		}
 		p.Files = append(p.Files, file)
 		if !file.External {
@@ -218,7 +223,7 @@ func parseFile(fset *token.FileSet, f TreeFile) (*File, error) {
 		return nil, fmt.Errorf("lint: %w", err)
 	}
 	base := path.Base(f.Path)
-	return &File{
+	file := &File{
 		Path:      f.Path,
 		AST:       tree,
 		Lines:     bytes.Count(f.Data, []byte("\n")),
@@ -226,22 +231,42 @@ func parseFile(fset *token.FileSet, f TreeFile) (*File, error) {
 		External:  strings.HasSuffix(tree.Name.Name, "_test") && strings.HasSuffix(base, "_test.go"),
 		Generated: strings.HasPrefix(base, "z"),
 		fset:      fset,
-	}, nil
+	}
+	file.Debug = !file.builds(debugTag)
+	return file, nil
 }
 
-// ignored reports whether the file says "//go:build ignore": a program beside the package.
-func ignored(f *ast.File) bool {
-	for _, g := range f.Comments {
-		if g.Pos() > f.Package {
-			return false
+// builds reports whether the file can be part of the package when the build tag without is not set
+// and every other one is as it needs to be; the tag "ignore" never is set.
+func (f *File) builds(without string) bool {
+	for _, g := range f.AST.Comments {
+		if g.Pos() > f.AST.Package {
+			break
 		}
 		for _, c := range g.List {
-			if strings.TrimSpace(c.Text) == "//go:build ignore" {
-				return true
+			expr, err := constraint.Parse(c.Text)
+			if err != nil {
+				continue // any other comment
 			}
+			return satisfiable(expr, func(tag string) bool { return tag != without && tag != "ignore" })
 		}
 	}
-	return false
+	return true
+}
+
+// satisfiable reports whether an expression can hold if only the tags that may allows can be set.
+func satisfiable(e constraint.Expr, may func(string) bool) bool {
+	switch x := e.(type) {
+	case *constraint.AndExpr:
+		return satisfiable(x.X, may) && satisfiable(x.Y, may)
+	case *constraint.OrExpr:
+		return satisfiable(x.X, may) || satisfiable(x.Y, may)
+	case *constraint.NotExpr:
+		return true // not setting a tag is always possible
+	case *constraint.TagExpr:
+		return may(x.Tag)
+	}
+	return true
 }
 
 // matchAny reports whether name matches one of the patterns; see [Package.Is].

@@ -1,0 +1,6 @@
+//go:build scsidebug
+
+package invariant
+
+// Enabled tells whether checks are compiled in.
+const Enabled = true

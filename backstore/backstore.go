@@ -8,8 +8,9 @@ import "context"
 // I/O is all or nothing from the caller's view: nil means that every byte was moved. Offsets
 // and lengths are multiples of Geometry.BlockSize and lie within Geometry.Size; a store refuses
 // others with [ErrMisaligned] and [ErrOutOfRange] before any effect ([Geometry.CheckIO] does
-// both). Single elements of iov may have any length, also none; only their sum counts. iov and
-// its memory belong to the caller and must not be used after the method returned. When ctx is
+// both). Single elements of iov may have any length, also none, and any alignment in memory; only
+// their sum counts. iov and its memory belong to the caller: a store does not change the slice
+// headers, nor the memory that it writes from, and must not use either after the method returned. When ctx is
 // done a method may return early with ctx.Err(), but only once no I/O can touch iov any more.
 //
 // Concurrent operations on the same block may take effect in any order, but each block is moved

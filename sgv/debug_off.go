@@ -10,6 +10,7 @@ type debugPool struct{}
 
 func (b *Buf) debugCheck()         {}
 func (b *Buf) debugBirth(bool)     {}
+func (b *Buf) debugDeath()         {}
 func (b *Buf) debugBury() *Buf     { return b }
 func (b *Buf) debugStory() string  { return "" }
 func (p *Pool) debugLeaks() string { return "" }

@@ -47,10 +47,10 @@ func (b *Buf) debugBirth(used bool) {
 			if i == b.trim {
 				seg = b.whole
 			}
-			if !used {
+			if used {
+				b.checkPoison(i, seg)
+			} else {
 				fillPoison(seg)
-			} else if off := checkPoison(seg); off >= 0 {
-				panic(fmt.Sprintf("sgv: segment %d byte %d was written after release%s", i, off, trace("released", d.previous)))
 			}
 		}
 	}
@@ -65,6 +65,16 @@ func (b *Buf) debugBirth(used bool) {
 	}
 	p.live[b] = struct{}{}
 	p.mu.Unlock()
+}
+
+// debugDeath checks the same when the memory is given up.
+func (b *Buf) debugDeath() {
+	if b.dbg.previous == nil {
+		return // never used
+	}
+	for i, seg := range b.hdr {
+		b.checkPoison(i, seg)
+	}
 }
 
 // debugBury marks b as released for good and returns a new Buf that takes over its memory.
@@ -140,19 +150,19 @@ func fillPoison(seg []byte) {
 	}
 }
 
-// checkPoison returns the index of the first byte that is not poison, or -1.
-func checkPoison(seg []byte) int {
+// checkPoison panics if seg, segment i, does not hold what fillPoison left there.
+func (b *Buf) checkPoison(i int, seg []byte) {
 	for off := 0; off < len(seg); {
 		n := min(len(seg)-off, len(poison))
 		if !bytes.Equal(seg[off:off+n], poison[:n]) {
 			for seg[off] == poisonByte {
 				off++
 			}
-			return off
+			panic(fmt.Sprintf("sgv: byte %d of segment %d was written after release%s",
+				off, i, trace("released", b.dbg.previous)))
 		}
 		off += n
 	}
-	return -1
 }
 
 func callers() []uintptr {

@@ -9,7 +9,7 @@ import (
 var (
 	// ErrLimit means that a limit is reached now; the same request may succeed later.
 	ErrLimit = errors.New("sgv: memory limit reached")
-	// ErrTooLarge means that a request alone exceeds a limit or the address space: it can never
+	// ErrTooLarge means that a request alone exceeds a limit, or MaxLen: it can never
 	// succeed, and asking for a retry would keep an initiator busy forever.
 	ErrTooLarge = errors.New("sgv: request exceeds the memory limit")
 )
@@ -78,13 +78,23 @@ func (l *Limit) charge(n int64) error {
 		if !at.add(n) {
 			l.uncharge(n, at)
 			at.refused.Add(1)
-			if at.max.Load() < n {
+			if l.tooLarge(n) {
 				return ErrTooLarge
 			}
 			return ErrLimit
 		}
 	}
 	return nil
+}
+
+// tooLarge tells whether n bytes exceed l or an ancestor even when nothing is charged.
+func (l *Limit) tooLarge(n int64) bool {
+	for at := l; at != nil; at = at.parent {
+		if max := at.max.Load(); max > 0 && n > max {
+			return true
+		}
+	}
+	return false
 }
 
 // add adds n bytes to l alone if there is room.

@@ -3,7 +3,6 @@ package sgv
 import (
 	"errors"
 	"fmt"
-	"math"
 	"math/bits"
 	"runtime"
 	"sync"
@@ -13,7 +12,6 @@ import (
 
 const (
 	defaultSegment   = 64 << 10
-	maxSegment       = 1 << 30
 	defaultAlign     = 4096
 	maxAlign         = 2 << 20
 	defaultMaxCached = 256 << 20
@@ -24,6 +22,9 @@ const (
 	// all shards have in common is touched rarely.
 	quotaStep = 1 << 20
 )
+
+// MaxLen is the length in bytes of the largest buffer, and the largest SegmentSize and FixedSize.
+const MaxLen = 1 << 30
 
 // Errors of Pool.
 var (
@@ -42,7 +43,7 @@ type Options struct {
 	MaxCached     int64         // bytes kept idle at most; 0: 256 MiB; <0: nothing kept
 	PurgeInterval time.Duration // 0: 60 s; idle buffers go after t..2t; <0: never
 	Allocator     Allocator     // nil: Heap()
-	Zero          bool          // clear every buffer before reuse, at a price of about 20 GB/s
+	Zero          bool          // clear every buffer before reuse
 	Shards        int           // rounded up to a power of two; 0: as many as GOMAXPROCS; at most 64
 }
 
@@ -92,9 +93,9 @@ func NewPool(opts *Options) *Pool {
 	}
 	_, p.blank = p.alloc.(interface{ blank() })
 	p.align = pow2Option(o.Align, defaultAlign, 1, maxAlign)
-	p.segSize = pow2Option(o.SegmentSize, defaultSegment, max(p.align, minClass), maxSegment)
+	p.segSize = pow2Option(o.SegmentSize, defaultSegment, max(p.align, minClass), MaxLen)
 	p.segShift = uint8(bits.Len(uint(p.segSize - 1)))
-	p.classes = newClasses(min(o.FixedSize, maxSegment), p.align)
+	p.classes = newClasses(min(o.FixedSize, MaxLen), p.align)
 	p.maxCached = defaultMaxCached
 	if o.MaxCached != 0 {
 		p.maxCached = max(o.MaxCached, 0)
@@ -117,7 +118,7 @@ func NewPool(opts *Options) *Pool {
 
 // Get returns a buffer of n bytes holding one reference, charged to lim (nil: none) with Cost(n) bytes.
 // It never blocks: beyond lim it fails with ErrLimit, which a target answers with TASK SET FULL
-// (SAM-5 5.3.1), or with ErrTooLarge if n can never fit. Other errors are ErrClosed and those that wrap
+// (SAM-5 5.3.1), or with ErrTooLarge if n can never fit or exceeds MaxLen. Other errors are ErrClosed and those that wrap
 // ErrAlloc. The contents are whatever the last user left; see Buf for why that is safe.
 func (p *Pool) Get(n int, lim *Limit) (*Buf, error) {
 	if n < 0 {
@@ -144,15 +145,14 @@ func (p *Pool) Get(n int, lim *Limit) (*Buf, error) {
 	return b, nil
 }
 
-// Cost returns how many bytes Get(n, lim) charges: the capacity that holds n bytes.
+// Cost returns how many bytes Get(n, lim) charges: the capacity that holds n bytes, for n within
+// [0, MaxLen].
 func (p *Pool) Cost(n int) int64 {
-	if n < 0 {
-		return 0
-	}
+	n = min(max(n, 0), MaxLen)
 	if ci := p.classes.of(n); ci != bigClass {
 		return int64(p.classes.size(ci))
 	}
-	return (int64(n) + int64(p.align) - 1) &^ (int64(p.align) - 1)
+	return int64(roundUp(n, p.align))
 }
 
 // Outstanding returns the number of buffers handed out and not released yet.
@@ -224,10 +224,11 @@ func (p *Pool) getMiss(s *shard, ci, n int, lim *Limit) (_ *Buf, err error) {
 
 // getBig serves Get beyond the cached sizes.
 func (p *Pool) getBig(n int, lim *Limit) (_ *Buf, err error) {
-	size := p.Cost(n)
-	if size > math.MaxInt {
+	if n > MaxLen {
+		p.refused.Add(1)
 		return nil, ErrTooLarge
 	}
+	size := p.Cost(n)
 	if lim != nil {
 		if err := lim.charge(size); err != nil {
 			p.refused.Add(1)
@@ -309,6 +310,9 @@ func (p *Pool) free(b *Buf) {
 	}
 	if b.trim >= 0 {
 		b.hdr[b.trim] = b.whole
+	}
+	if debug {
+		b.debugDeath()
 	}
 	for _, seg := range b.hdr {
 		p.alloc.Free(seg)

@@ -127,7 +127,7 @@ func (s *shard) putFull(b *Buf) {
 	s.mu.Lock()
 	ok := !s.closed
 	for ok && s.idle+b.cost() > s.quota && !s.reserve(b.cost()) {
-		v := s.popColdest()
+		v := s.popColdest(b.class)
 		if v == nil {
 			ok = false
 			break
@@ -147,14 +147,15 @@ func (s *shard) putFull(b *Buf) {
 	}
 }
 
-// popColdest takes out the buffer that was not used for longest, or nil if all were used since
-// the last purge sweep. The caller holds s.mu.
-func (s *shard) popColdest() *Buf {
+// popColdest takes out the buffer that was not used for longest to make room for one of class ci, or
+// returns nil if all were used since the last purge sweep. Without sweeps, what is of another class
+// counts as old, so that the cache follows a workload that changes. The caller holds s.mu.
+func (s *shard) popColdest(ci uint8) *Buf {
 	var from *classState
 	for i := range s.cls {
 		c := &s.cls[i]
 		b := c.idle.coldest()
-		if b == nil || b.stamp == s.epoch {
+		if b == nil || b.stamp == s.epoch && (s.pool.purgeTime > 0 || b.class == ci) {
 			continue
 		}
 		if from == nil || int32(b.stamp-from.idle.coldest().stamp) < 0 {

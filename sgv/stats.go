@@ -4,7 +4,7 @@ package sgv
 type Stats struct {
 	Name             string
 	Hits, Misses     uint64 // Gets served from the cache, and by the Allocator
-	Refused          uint64 // Gets refused by a Limit
+	Refused          uint64 // Gets refused by a Limit or for their length
 	Purged           uint64 // buffers dropped because they lay idle
 	Idle             uint64 // buffers cached now
 	Outstanding      uint64 // buffers handed out now

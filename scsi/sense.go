@@ -5,6 +5,8 @@ import (
 	"fmt"
 )
 
+//go:generate go run ../internal/gen/sense
+
 // SenseKey is the class of a sense code (SPC-6 4.4.8).
 type SenseKey uint8
 

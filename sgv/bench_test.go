@@ -23,6 +23,19 @@ func BenchmarkGetRelease(b *testing.B) {
 	}
 }
 
+// What one lock for all CPUs costs.
+func BenchmarkGetReleaseOneShard(b *testing.B) {
+	p := sgv.NewPool(&sgv.Options{Shards: 1})
+	defer p.Close()
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			buf, _ := p.Get(4096, nil)
+			buf.Release()
+		}
+	})
+}
+
 // Each goroutine has a session limit under one engine limit.
 func BenchmarkGetReleaseLimited(b *testing.B) {
 	p := sgv.NewPool(nil)

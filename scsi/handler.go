@@ -77,7 +77,7 @@ type (
 	}
 
 	// Parser gives direction and lengths of CDBs that the table lacks or gets wrong.
-	// Without it, such a CDB is refused with INVALID COMMAND OPERATION CODE.
+	// Without it, a command that the table lacks transfers what the initiator announces.
 	Parser interface {
 		Parse(c *Command, p *Parsed) error
 	}
@@ -107,10 +107,10 @@ type (
 	}
 
 	// TaskObserver sees task management functions: before the abort, and after the
-	// affected tasks have ended. fn may be NexusReset for a session that ends. victim
-	// is nil unless fn is AbortTask.
+	// affected tasks have ended. fn is also NexusReset for a session that ends. tag is
+	// the task's for AbortTask, else 0. The methods must not block.
 	TaskObserver interface {
-		TaskReceived(n *Nexus, fn TaskFunction, victim *Command)
+		TaskReceived(n *Nexus, fn TaskFunction, tag uint64)
 		TaskDone(n *Nexus, fn TaskFunction)
 	}
 

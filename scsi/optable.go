@@ -152,9 +152,9 @@ func actionOf(cdb []byte) uint16 {
 	return uint16(cdb[1] & 0x1F)
 }
 
-// Unknown is the row of every CDB that is not in the table: such a command goes to
-// the handler's Parser if it has one, and is refused with INVALID COMMAND OPERATION
-// CODE otherwise.
+// Unknown is the row of every CDB that is not in the table. Lengths and direction of
+// such a command come from the handler's Parser if it has one, and otherwise from
+// what the initiator announces.
 var Unknown = &OpInfo{Name: "unknown", Rule: RuleUnknown, Reserve: ReserveWrite, Types: allTypes}
 
 // AppendUsage appends the CDB usage data of the row (SPC-6 6.35.3): the operation code

@@ -1,0 +1,259 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/goscst/goscst/internal/lane"
+	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/sgv"
+)
+
+// Device is a logical unit's device server in the engine: a handler with its workers
+// and everything that is shared by all initiators that see it.
+type Device struct {
+	e     *Engine
+	name  string
+	id    uint64
+	h     scsi.Handler
+	desc  scsi.Description
+	pool  *sgv.Pool
+	lane  *lane.Lane
+	depth int
+
+	// What the handler can do besides, resolved once.
+	try      scsi.TryExecer
+	parser   scsi.Parser
+	attacher scsi.Attacher
+	buffers  scsi.BufferProvider
+	finisher scsi.Finisher
+	observer scsi.TaskObserver
+	resetter scsi.Resetter
+	opcodes  []*scsi.OpInfo // nil if the handler lists none
+	known    *[256]bool     // operation codes in opcodes and of the engine; nil if it lists none
+
+	control atomic.Pointer[scsi.Control]
+	offline atomic.Bool // a handler panicked
+	shared  *taskSet    // the task set of all nexuses if TST is 0
+
+	mu      sync.Mutex
+	nexuses map[*nexus]struct{} // guarded by mu
+	mapped  int                 // guarded by mu; LUNs of groups
+	blocks  int                 // guarded by mu; Block calls and resets in force
+	removed bool                // guarded by mu
+}
+
+// AddDevice adds a logical unit under a name that is unique in the engine. The
+// handler is asked once what it is and what it can do besides.
+func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*Device, error) {
+	if opts == nil {
+		opts = &DeviceOptions{}
+	}
+	if name == "" || h == nil {
+		return nil, fmt.Errorf("engine: AddDevice: a name and a handler are needed, got %q and %v", name, h)
+	}
+	desc, err := h.Describe()
+	if err != nil {
+		return nil, fmt.Errorf("engine: device %q: %w", name, err)
+	}
+	if err := checkDescription(&desc); err != nil {
+		return nil, fmt.Errorf("engine: device %q: %w", name, err)
+	}
+	d := &Device{
+		e: e, name: name, id: deviceID(name, e.setup), h: h, desc: desc,
+		pool: opts.Pool, depth: clamp(opts.QueueDepth, defaultDepth, 1, 65536),
+		lane:    lane.New(clamp(opts.Workers, defaultWorkers, 1, 1024)),
+		nexuses: make(map[*nexus]struct{}),
+	}
+	if d.pool == nil {
+		d.pool = e.pool
+	}
+	d.resolve()
+	c := desc.Control
+	d.control.Store(&c)
+	if c.TST == 0 {
+		d.shared = newTaskSet()
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	if _, ok := e.devices[name]; ok {
+		return nil, fmt.Errorf("engine: device %q: %w", name, ErrExists)
+	}
+	if b, ok := h.(scsi.Binder); ok {
+		// The name is held while the handler loads its saved state.
+		e.devices[name] = d
+		e.mu.Unlock()
+		err := b.Bind(&host{d})
+		e.mu.Lock()
+		if err != nil {
+			delete(e.devices, name)
+			return nil, fmt.Errorf("engine: device %q: %w", name, err)
+		}
+	}
+	e.devices[name] = d
+	e.log.Info("device added", zap.String(keyDevice, name), zap.Stringer(keyType, desc.Type))
+	return d, nil
+}
+
+func checkDescription(d *scsi.Description) error {
+	switch {
+	case d.Type > scsi.TypeNone:
+		return fmt.Errorf("Type is %#x, at most 1Fh is allowed", uint8(d.Type))
+	case d.BlockSize < 0 || d.BlockSize > 1<<20:
+		return fmt.Errorf("BlockSize is %d, 0 to 1048576 is allowed", d.BlockSize)
+	case d.Control.TST > 1:
+		return fmt.Errorf("Control.TST is %d, 0 or 1 is allowed", d.Control.TST)
+	case d.Control.QErr == 2 || d.Control.QErr > 3:
+		return fmt.Errorf("Control.QErr is %d, 0, 1 or 3 is allowed", d.Control.QErr)
+	case d.Control.QueueAlg > 1:
+		return fmt.Errorf("Control.QueueAlg is %d, 0 or 1 is allowed", d.Control.QueueAlg)
+	case d.MaxTransfer < 0:
+		return fmt.Errorf("MaxTransfer is %d, a negative length", d.MaxTransfer)
+	}
+	if d.MaxTransfer == 0 {
+		d.MaxTransfer = defaultTransfer
+	}
+	return nil
+}
+
+// resolve looks for the optional interfaces of the handler.
+func (d *Device) resolve() {
+	d.try, _ = d.h.(scsi.TryExecer)
+	d.parser, _ = d.h.(scsi.Parser)
+	d.attacher, _ = d.h.(scsi.Attacher)
+	d.buffers, _ = d.h.(scsi.BufferProvider)
+	d.finisher, _ = d.h.(scsi.Finisher)
+	d.observer, _ = d.h.(scsi.TaskObserver)
+	d.resetter, _ = d.h.(scsi.Resetter)
+	if l, ok := d.h.(scsi.OpcodeLister); ok {
+		d.opcodes = d.listOpcodes(l)
+		d.known = new([256]bool)
+		for _, o := range d.opcodes {
+			d.known[o.Op] = true
+		}
+	}
+}
+
+// Name is the name under which the device was added.
+func (d *Device) Name() string { return d.name }
+
+// Type is the peripheral device type.
+func (d *Device) Type() scsi.DeviceType { return d.desc.Type }
+
+// Offline reports whether the handler has panicked. Commands that need it then end
+// with HARDWARE ERROR; remove the device and add it anew.
+func (d *Device) Offline() bool { return d.offline.Load() }
+
+// Raise queues a unit attention condition on every nexus of the device: what a program
+// calls when it has changed the unit behind the initiators' backs.
+func (d *Device) Raise(ua scsi.Sense) { d.raise(ua, nil) }
+
+// Remove takes the device out of the engine. It fails with ErrInUse while the device
+// is mapped, waits for its last command to end, and closes the handler if that is a
+// scsi.Closer. When ctx is done first, the device is out of reach but not closed;
+// Remove may be called again.
+func (d *Device) Remove(ctx context.Context) error {
+	d.mu.Lock()
+	if d.mapped > 0 {
+		n := d.mapped
+		d.mu.Unlock()
+		return fmt.Errorf("engine: device %q is mapped %d times: %w", d.name, n, ErrInUse)
+	}
+	d.removed = true
+	left := make([]*nexus, 0, len(d.nexuses))
+	for n := range d.nexuses {
+		left = append(left, n)
+	}
+	d.mu.Unlock()
+	for _, n := range left {
+		if err := n.wait(ctx); err != nil {
+			return fmt.Errorf("engine: device %q: %w", d.name, err)
+		}
+	}
+	d.e.mu.Lock()
+	if d.e.devices[d.name] != d {
+		d.e.mu.Unlock()
+		return nil // another call has removed it
+	}
+	delete(d.e.devices, d.name)
+	d.e.mu.Unlock()
+	d.lane.Close()
+	d.e.log.Info("device removed", zap.String(keyDevice, d.name))
+	if c, ok := d.h.(scsi.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}
+
+// fault takes the device offline after a panic of its handler.
+func (d *Device) fault(value any) {
+	stack := debug.Stack()
+	if d.offline.Swap(true) {
+		return
+	}
+	d.gateAll(gateOffline, true)
+	d.e.log.Error("handler panicked, device is offline", zap.String(keyDevice, d.name), zap.Any("panic", value), zap.ByteString("stack", stack))
+	if f := d.e.events.DeviceFaulted; f != nil {
+		f(d.name, value, stack)
+	}
+}
+
+// each calls f for every nexus of the device, without locks.
+func (d *Device) each(f func(*nexus)) {
+	d.mu.Lock()
+	list := make([]*nexus, 0, len(d.nexuses))
+	for n := range d.nexuses {
+		list = append(list, n)
+	}
+	d.mu.Unlock()
+	for _, n := range list {
+		f(n)
+	}
+}
+
+func deviceID(name string, setup uint16) uint64 {
+	h := fnv.New64a()
+	h.Write([]byte{byte(setup >> 8), byte(setup)})
+	h.Write([]byte(name))
+	return h.Sum64()
+}
+
+func clamp(v, def, lo, hi int) int {
+	if v == 0 {
+		v = def
+	}
+	return max(lo, min(v, hi))
+}
+
+// host is the scsi.Host of a device.
+type host struct{ d *Device }
+
+func (h *host) Name() string                            { return h.d.name }
+func (h *host) ID() uint64                              { return h.d.id }
+func (h *host) Raise(ua scsi.Sense, except *scsi.Nexus) { h.d.raise(ua, except) }
+func (h *host) SetControl(c scsi.Control)               { h.d.setControl(c) }
+func (h *host) Persistent() bool                        { return h.d.e.store != nil }
+
+func (h *host) Load(key string) ([]byte, error) {
+	if h.d.e.store == nil {
+		return nil, errors.ErrUnsupported
+	}
+	return h.d.e.store.Load(h.d.name + "/" + key)
+}
+
+func (h *host) Save(key string, data []byte) error {
+	if h.d.e.store == nil {
+		return errors.ErrUnsupported
+	}
+	return h.d.e.store.Save(h.d.name+"/"+key, data)
+}

@@ -1,0 +1,44 @@
+// Package engine is the command engine: devices, targets, initiator groups with their
+// LUN maps, sessions, and the state machine that takes each command from a transport
+// to a handler and back.
+//
+// Applications and transports import it. Device types and stores do not: they meet the
+// engine through package scsi.
+//
+// # Life of a command
+//
+//	NewCommand         Init       the transport fills the command in
+//	Submit             Parse      CDB table, lengths, place in the task set, buffers
+//	  RequestData      DataWait   the transport fetches data-out            (writes only)
+//	                   OrderWait  ORDERED and HEAD OF QUEUE tasks come first (if there are any)
+//	                   BlockWait  the device is blocked                      (if it is)
+//	                              gates: unit attentions, write protection
+//	                   LaneWait   a worker is awaited                        (if it would block)
+//	  Handler.Exec     Exec       here and now, on a worker, or until Pending.Done
+//	                              result: status, sense, residual; leaves the task set
+//	  Respond          Respond    the transport sends
+//	  ResponseSent     Free
+//
+// Submit runs all of it on the transport's goroutine if nothing makes the command
+// wait: no queue and no other goroutine is involved when the handler does not block.
+// A command belongs to one goroutine at a time; in a state whose name ends in Wait, to
+// nobody, and whoever ends the wait takes it over. The order of tasks is that of
+// Submit; admission is checked when a task's turn has come, since what it checks may
+// be the work of the tasks before it.
+//
+// # Task management
+//
+// An abort marks its victims under the lock of their task set, ends those that do not
+// run, cancels the context of those that run, and answers when the last one has left
+// the task set. So the answer is the truth: what was aborted does not touch the medium
+// afterwards, and its buffers have not been used for anything else meanwhile.
+//
+// # Locks
+//
+// In this order, each one optional: Engine.mu, Group.mu, Target.mu, Session.lunmu,
+// Device.mu, taskSet.mu, then lane and nexus.uamu and Session.mu. None is held across a
+// call of a handler, an endpoint or an event function, with one exception: Group.mu is
+// held while Attach is called. Commands take taskSet.mu when they enter and when they
+// leave, and Session.mu when they are made and freed; what else they need are atomic
+// loads.
+package engine

@@ -1,0 +1,50 @@
+package engine
+
+import "github.com/goscst/goscst/scsi"
+
+// lunTable maps logical unit numbers to pointers: 64 pages of 256, so that a lookup is
+// two loads and a change copies one page. The zero value is empty. A table is never
+// changed once it can be seen; with makes a new one.
+type lunTable[T comparable] struct {
+	pages [(scsi.MaxLUN + 1) / 256]*[256]T
+}
+
+func (t *lunTable[T]) get(lun uint16) (v T) {
+	if lun > scsi.MaxLUN {
+		return v
+	}
+	if p := t.pages[lun>>8]; p != nil {
+		return p[lun&0xFF]
+	}
+	return v
+}
+
+// with is the table with v at lun; the zero value removes.
+func (t lunTable[T]) with(lun uint16, v T) lunTable[T] {
+	p := new([256]T)
+	if old := t.pages[lun>>8]; old != nil {
+		*p = *old
+	}
+	p[lun&0xFF] = v
+	var zero [256]T
+	if *p == zero {
+		p = nil
+	}
+	t.pages[lun>>8] = p
+	return t
+}
+
+// each calls f for every entry in ascending order.
+func (t *lunTable[T]) each(f func(lun uint16, v T)) {
+	var zero T
+	for i, p := range t.pages {
+		if p == nil {
+			continue
+		}
+		for j, v := range p {
+			if v != zero {
+				f(uint16(i<<8|j), v)
+			}
+		}
+	}
+}

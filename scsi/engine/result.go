@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"context"
+	"errors"
+
+	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/sgv"
+)
+
+// conclude turns the error with which a command ended into status, sense data, the
+// length of data-in, and residuals. It is the only place that does.
+func (t *task) conclude(err error) {
+	st := t.st
+	status, sense := scsi.StatusGood, (*scsi.SenseError)(nil)
+	var plain scsi.SenseError
+	switch e := err.(type) {
+	case nil:
+	case scsi.Sense:
+		plain.Sense = e
+		status, sense = scsi.StatusCheckCondition, &plain
+	case *scsi.SenseError:
+		status, sense = scsi.StatusCheckCondition, e
+	case scsi.StatusError:
+		status = e.Status()
+	default:
+		status, sense = classify(err, &plain)
+	}
+	st.Status = uint8(status)
+	st.Sense = nil
+	if sense != nil {
+		st.Sense = scsi.AppendSense(t.sense[:0], sense, t.descriptor(sense.Sense))
+	}
+	t.residuals(status)
+}
+
+// classify looks through wrapped errors; anything that it does not know is the
+// handler's failure, never a success.
+func classify(err error, plain *scsi.SenseError) (scsi.Status, *scsi.SenseError) {
+	var rich *scsi.SenseError
+	if errors.As(err, &rich) {
+		return scsi.StatusCheckCondition, rich
+	}
+	var status scsi.StatusError
+	if errors.As(err, &status) {
+		return status.Status(), nil
+	}
+	if !errors.As(err, &plain.Sense) {
+		plain.Sense = scsi.InternalTargetFailure
+		if errors.Is(err, errAborted) || errors.Is(err, context.Canceled) {
+			plain.Sense = scsi.CommandAborted
+		}
+	}
+	return scsi.StatusCheckCondition, plain
+}
+
+// descriptor is the sense data format (SPC-6 4.4.1): by D_SENSE, but for those unit
+// attentions that are told in fixed format.
+func (t *task) descriptor(s scsi.Sense) bool {
+	if t.n == nil || s.Key() == scsi.KeyUnitAttention && fixedOnly(s) {
+		return false
+	}
+	return t.n.d.control.Load().DSense
+}
+
+// residuals computes what was transferred against what the initiator expected. Data-in
+// goes with GOOD and CONDITION MET only.
+func (t *task) residuals(status scsi.Status) {
+	st := t.st
+	st.Residual, st.ResidOut = 0, 0
+	have := int64(0)
+	if status == scsi.StatusGood || status == scsi.StatusConditionMet {
+		switch {
+		case st.DataIn >= 0:
+			have = int64(st.DataIn)
+		case t.in > 0 && t.wholeBlocks():
+			have = t.in
+		}
+		if t.wholeBlocks() && t.in > 0 && st.DataIn < 0 {
+			st.DataIn = bufLen(st.Data)
+		}
+	} else {
+		st.DataIn = 0
+	}
+	if st.DataIn < 0 {
+		st.DataIn = 0
+	}
+	if !t.ExpectedSet {
+		return
+	}
+	st.DataIn = min(st.DataIn, int(t.ExpectedIn))
+	in := int64(t.ExpectedIn) - have
+	out := int64(t.ExpectedOut) - t.out
+	switch {
+	case t.ExpectedIn > 0 && t.ExpectedOut > 0:
+		st.Residual, st.ResidOut = in, out
+	case t.ExpectedIn > 0 || have > 0:
+		st.Residual = in
+	default:
+		st.Residual = out
+	}
+}
+
+// overrule is the last word on a command that was aborted: its own nexus hears nothing
+// of it any more; another nexus hears TASK ABORTED if TAS says so, and a unit
+// attention otherwise (SAM-6 5.6). The task set's lock is held.
+func (t *task) overrule(flags uint32) {
+	if flags&flagAborted == 0 {
+		return
+	}
+	st := t.st
+	st.DataIn, st.Sense, st.Residual, st.ResidOut = 0, nil, 0, 0
+	if flags&(flagOther|flagTAS) == flagOther|flagTAS {
+		st.Status = uint8(scsi.StatusTaskAborted)
+		return
+	}
+	st.Silent = true
+}
+
+func bufLen(b *sgv.Buf) int {
+	if b == nil {
+		return 0
+	}
+	return b.Len()
+}

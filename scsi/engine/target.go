@@ -1,0 +1,319 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/goscst/goscst/fabric"
+	"github.com/goscst/goscst/scsi"
+)
+
+// Target is a SCSI target device with one port. It refuses logins until Enable, so
+// that nobody sees a half-built one.
+type Target struct {
+	e           *Engine
+	name        string
+	port        scsi.Port
+	maxSessions int
+	method      scsi.LUNMethod
+
+	mu       sync.Mutex
+	enabled  bool              // guarded by mu
+	refusal  error             // guarded by mu; why logins are refused for good
+	groups   []*Group          // guarded by mu; in the order of creation, the default group first
+	sessions map[*Session]bool // guarded by mu
+	opened   uint64            // guarded by mu; sessions so far
+	removed  bool              // guarded by mu
+}
+
+// AddTarget adds a target under a name that is unique in the engine: for iSCSI the
+// iSCSI name. It is not enabled.
+func (e *Engine) AddTarget(name string, opts *TargetOptions) (*Target, error) {
+	if opts == nil {
+		opts = &TargetOptions{}
+	}
+	if name == "" {
+		return nil, fmt.Errorf("engine: AddTarget: the name is empty")
+	}
+	if opts.LUNMethod > scsi.LUNExtended {
+		return nil, fmt.Errorf("engine: target %q: LUNMethod is %d, 0 to %d is allowed", name, opts.LUNMethod, scsi.LUNExtended)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, ErrClosed
+	}
+	if _, ok := e.targets[name]; ok {
+		return nil, fmt.Errorf("engine: target %q: %w", name, ErrExists)
+	}
+	id := opts.RelativeID
+	if id == 0 {
+		for id = 1; e.ports[id] != nil; id++ {
+			if id == 0xFFFF {
+				return nil, fmt.Errorf("engine: target %q: all relative target port identifiers are taken", name)
+			}
+		}
+	} else if t := e.ports[id]; t != nil {
+		return nil, fmt.Errorf("engine: target %q: RelativeID %d belongs to target %q: %w", name, id, t.name, ErrExists)
+	}
+	proto := opts.Protocol
+	if proto == 0 && !opts.ProtocolSet {
+		proto = scsi.ProtocolISCSI
+	}
+	t := &Target{
+		e: e, name: name, maxSessions: opts.MaxSessions, method: opts.LUNMethod,
+		port:     scsi.Port{RelativeID: id, Protocol: proto, Name: opts.PortName, TargetName: name},
+		sessions: make(map[*Session]bool),
+	}
+	if t.port.Name == "" && proto == scsi.ProtocolISCSI {
+		t.port.Name = fmt.Sprintf("%s,t,0x%04x", name, 1) // RFC 7143 4.2.7.1: name, "t", portal group tag
+	}
+	t.groups = []*Group{newGroup(t, "")}
+	e.targets[name], e.ports[id] = t, t
+	e.log.Info("target added", zap.String(keyTarget, name), zap.Uint16("port", id))
+	return t, nil
+}
+
+// Name is the name under which the target was added.
+func (t *Target) Name() string { return t.name }
+
+// RelativeID is the RELATIVE TARGET PORT IDENTIFIER of the target's port.
+func (t *Target) RelativeID() uint16 { return t.port.RelativeID }
+
+// Enable lets initiators log in.
+func (t *Target) Enable() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.enabled = true
+}
+
+// Enabled reports whether initiators may log in.
+func (t *Target) Enabled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.enabled && t.refusal == nil
+}
+
+// Disable refuses further logins, asks the initiators to log out, and waits until
+// ctx is done; then it closes the sessions that are left and aborts their commands.
+// It returns when no session is left, or with an error if one is still held up by a
+// command when ctx is done.
+func (t *Target) Disable(ctx context.Context) error {
+	t.mu.Lock()
+	t.enabled = false
+	t.mu.Unlock()
+	t.requestLogout(ctx)
+	return t.drain(ctx, ErrTargetDisabled)
+}
+
+// Remove disables the target, unmaps its LUNs and takes it out of the engine. See
+// Disable for how it waits.
+func (t *Target) Remove(ctx context.Context) error {
+	if err := t.Disable(ctx); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	groups := slices.Clone(t.groups)
+	t.mu.Unlock()
+	for _, g := range groups {
+		if err := g.clear(ctx); err != nil {
+			return err
+		}
+	}
+	t.e.mu.Lock()
+	defer t.e.mu.Unlock()
+	if t.e.targets[t.name] == t {
+		delete(t.e.targets, t.name)
+		delete(t.e.ports, t.port.RelativeID)
+		t.e.log.Info("target removed", zap.String(keyTarget, t.name))
+	}
+	t.mu.Lock()
+	t.removed = true
+	t.mu.Unlock()
+	return nil
+}
+
+// Group returns the initiator group of that name, which it makes on first use; "" is
+// the default group, whose LUNs the initiators see that belong to no other.
+func (t *Target) Group(name string) *Group {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, g := range t.groups {
+		if g.name == name {
+			return g
+		}
+	}
+	g := newGroup(t, name)
+	t.groups = append(t.groups, g)
+	return g
+}
+
+// Groups returns the groups in the order of their creation, the default group first.
+func (t *Target) Groups() []*Group {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.groups)
+}
+
+// Map maps a device as a logical unit of the default group.
+func (t *Target) Map(lun uint16, d *Device, opts *LUNOptions) error {
+	return t.groups[0].Map(lun, d, opts)
+}
+
+// Unmap takes a logical unit out of the default group; see Group.Unmap.
+func (t *Target) Unmap(ctx context.Context, lun uint16) error { return t.groups[0].Unmap(ctx, lun) }
+
+// Admits reports whether an initiator may log in and has a logical unit to see there:
+// what discovery shows it.
+func (t *Target) Admits(initiator string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.enabled && t.refusal == nil && t.groupFor(initiator).luns.Load().n > 0
+}
+
+// Login opens an I_T nexus. Transports call it once the initiator is authenticated.
+// The session sees the LUNs of the first group that has a pattern for the initiator's
+// name, else those of the default group.
+func (t *Target) Login(ctx context.Context, in fabric.Initiator, ep fabric.Endpoint) (*Session, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := newSession(t, in, ep)
+	t.mu.Lock()
+	switch {
+	case t.refusal != nil:
+		t.mu.Unlock()
+		return nil, t.refusal
+	case !t.enabled:
+		t.mu.Unlock()
+		return nil, ErrNotEnabled
+	case t.maxSessions > 0 && len(t.sessions) >= t.maxSessions:
+		t.mu.Unlock()
+		return nil, ErrTooManySessions
+	}
+	g := t.groupFor(in.Name)
+	t.opened++
+	s.id = t.opened
+	t.sessions[s] = true
+	t.mu.Unlock()
+	g.join(s)
+	t.e.log.Info("session opened", zap.String(keyTarget, t.name), zap.String(keyInitiator, in.Name), zap.String(keyAddress, in.Address))
+	if f := t.e.events.SessionOpened; f != nil {
+		f(s.Info())
+	}
+	return s, nil
+}
+
+// Sessions describes the sessions of the target.
+func (t *Target) Sessions() []SessionInfo {
+	var out []SessionInfo
+	for _, s := range t.sessionList() {
+		out = append(out, s.Info())
+	}
+	return out
+}
+
+// groupFor chooses the group of an initiator; t.mu is held.
+func (t *Target) groupFor(initiator string) *Group {
+	for _, g := range t.groups[1:] {
+		if g.matches(initiator) {
+			return g
+		}
+	}
+	return t.groups[0]
+}
+
+// regroup moves sessions to the groups that they belong to now.
+func (t *Target) regroup() {
+	for _, s := range t.sessionList() {
+		t.mu.Lock()
+		g := t.groupFor(s.in.Name)
+		t.mu.Unlock()
+		s.moveTo(g)
+	}
+}
+
+func (t *Target) sessionList() []*Session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	out := make([]*Session, 0, len(t.sessions))
+	for s := range t.sessions {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b *Session) int { return int(int64(a.id) - int64(b.id)) })
+	return out
+}
+
+// forget drops a session that has ended.
+func (t *Target) forget(s *Session) {
+	t.mu.Lock()
+	delete(t.sessions, s)
+	t.mu.Unlock()
+}
+
+// refuse makes every further login fail with err.
+func (t *Target) refuse(err error) {
+	t.mu.Lock()
+	if t.refusal == nil {
+		t.refusal = err
+	}
+	t.mu.Unlock()
+}
+
+// requestLogout asks the initiators whose transport can to log out before ctx ends.
+func (t *Target) requestLogout(ctx context.Context) {
+	within := 10 * time.Second
+	if dl, ok := ctx.Deadline(); ok {
+		within = max(time.Second, time.Until(dl))
+	}
+	for _, s := range t.sessionList() {
+		if r, ok := s.ep.(fabric.LogoutRequester); ok {
+			r.RequestLogout(within)
+		}
+	}
+}
+
+// drain waits for the sessions to end. Those whose transport cannot ask for a logout
+// are closed at once, the others when ctx is done; then it gives the aborted commands
+// a last moment to end.
+func (t *Target) drain(ctx context.Context, reason error) error {
+	for _, s := range t.sessionList() {
+		if _, ok := s.ep.(fabric.LogoutRequester); !ok {
+			s.Close(reason)
+		}
+	}
+	for _, s := range t.sessionList() {
+		select {
+		case <-s.gone:
+			continue
+		default:
+		}
+		select {
+		case <-s.gone:
+		case <-ctx.Done():
+			s.Close(reason)
+		}
+	}
+	grace := time.NewTimer(graceAfterAbort)
+	defer grace.Stop()
+	for _, s := range t.sessionList() {
+		if ctx.Err() == nil {
+			<-s.gone
+			continue
+		}
+		select {
+		case <-s.gone:
+		case <-grace.C:
+			return fmt.Errorf("engine: target %q: %w: session of %q is held up by a command", t.name, ctx.Err(), s.in.Name)
+		}
+	}
+	return nil
+}
+
+// graceAfterAbort is how long aborted commands may take when there is no time left.
+const graceAfterAbort = time.Second

@@ -5,20 +5,35 @@ import "sync"
 // zeroes is lent for pages that are not mapped. Nobody writes to it.
 var zeroes [pageSize]byte
 
+// keepLeases is how many leases wait for their next use.
+const keepLeases = 256
+
 // lease is what Lend gave out of more than one page.
 type lease struct {
+	from    *leases
 	pages   []*page
 	out     bool
 	release func() // giveBack, bound once
+	next    *lease // in from
 }
 
-var leases sync.Pool // of *lease
+// leases are those that are not out. The zero value is empty.
+type leases struct {
+	mu    sync.Mutex
+	first *lease // guarded by mu
+	n     int    // guarded by mu
+}
 
-func newLease() *lease {
-	l, _ := leases.Get().(*lease)
+func (f *leases) get() *lease {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	l := f.first
 	if l == nil {
-		l = &lease{}
+		l = &lease{from: f}
 		l.release = l.giveBack
+	} else {
+		f.first, l.next = l.next, nil
+		f.n--
 	}
 	l.out = true
 	return l
@@ -40,7 +55,7 @@ func (s *Store) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), 
 		}
 		return append(dst, b), p.unref, true
 	}
-	l := newLease()
+	l := s.leases.get()
 	iov = dst
 	for n > 0 {
 		part := pagePart(off, n)
@@ -75,16 +90,21 @@ func (s *Store) lendPart(off int64, n int) (p *page, b []byte, ok bool) {
 }
 
 func (l *lease) giveBack() {
+	l.from.mu.Lock()
+	defer l.from.mu.Unlock()
 	if !l.out {
 		panic("mem: second release of lent memory")
 	}
+	l.out = false
 	for i, p := range l.pages {
 		p.drop()
 		l.pages[i] = nil
 	}
 	l.pages = l.pages[:0]
-	l.out = false
-	leases.Put(l)
+	if l.from.n < keepLeases {
+		l.next, l.from.first = l.from.first, l
+		l.from.n++
+	}
 }
 
 func releaseNothing() {}

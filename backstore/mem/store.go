@@ -30,9 +30,10 @@ type Store struct {
 	size   atomic.Int64
 	closed atomic.Bool
 	pages  *slabs
+	leases leases
 	table  atomic.Pointer[[]atomic.Pointer[leaf]] // replaced by Resize with growMu held
 
-	growMu sync.Mutex // held to add a leaf and to resize; before stripe and pages.mu
+	growMu sync.Mutex // held to add a leaf and to resize; before stripe, leases.mu and pages.mu
 	// stripe locks guard pages by their number: the pointer in the leaf, what it points to, and
 	// that the page lies within size. One stripe at a time is held.
 	stripe [stripes]struct {

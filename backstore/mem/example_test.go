@@ -18,7 +18,7 @@ func Example() {
 	if err := s.Writev(ctx, [][]byte{make([]byte, 8192)}, 1<<30); err != nil {
 		panic(err)
 	}
-	extents, err := s.AppendExtents(ctx, nil, 1<<30-4096, 16384)
+	extents, err := s.AppendExtents(ctx, make([]backstore.MappedExtent, 0, 8), 1<<30-4096, 16384)
 	if err != nil {
 		panic(err)
 	}

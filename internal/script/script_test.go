@@ -118,15 +118,12 @@ func TestFormat(t *testing.T) {
 }
 
 func TestRewrite(t *testing.T) {
-	if *rewrite {
-		t.Skip("the flag is this test's own")
-	}
 	file := filepath.Join(t.TempDir(), "a.txt")
 	if err := os.WriteFile(file, []byte("add\n----\n9\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	defer func(old bool) { *rewrite = old }(*rewrite)
 	*rewrite = true
-	defer func() { *rewrite = false }()
 	Run(t, file, calculator(t))
 	got, err := os.ReadFile(file)
 	if err != nil {

@@ -28,7 +28,7 @@ func CheckRequest(h *Header) RejectReason {
 			return RejectInvalidField
 		}
 	case OpLoginRequest:
-		if l := h.LoginRequest(); l.Transit() && l.Continue() || !l.Immediate() {
+		if l := h.LoginRequest(); l.Transit() && l.Continue() {
 			return RejectInvalidField
 		}
 	}

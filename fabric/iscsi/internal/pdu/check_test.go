@@ -58,7 +58,7 @@ func TestCheckRequest(t *testing.T) {
 			l.SetStages(0, 1, true)
 			l.SetContinue(true)
 		}, RejectInvalidField},
-		{"login not immediate", func(h *Header) { h.InitLoginRequest().SetImmediate(false) }, RejectInvalidField},
+		{"login not immediate", func(h *Header) { h.InitLoginRequest().SetImmediate(false) }, RejectNone},
 		{"Data-Out", func(h *Header) { h.InitDataOut() }, RejectNone},
 		{"Data-Out with AHS", func(h *Header) { h.InitDataOut().SetAHSLen(4) }, RejectInvalidField},
 		{"Data-In", func(h *Header) { h.InitDataIn() }, RejectNotSupported},

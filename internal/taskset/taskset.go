@@ -34,13 +34,13 @@ type Entry[T any] struct {
 
 // Set is a task set. The zero value is empty.
 type Set[T any] struct {
-	seq               uint64
-	first, last       *Entry[T]
-	ofirst, olast     *Entry[T]
-	bfirst, blast     *Entry[T]
-	live, hq          int
-	frozen            bool // an ACA condition exists
-	dirty             bool // something ended that may have held others back
+	seq           uint64
+	first, last   *Entry[T]
+	ofirst, olast *Entry[T]
+	bfirst, blast *Entry[T]
+	live, hq      int
+	frozen        bool // an ACA condition exists
+	dirty         bool // something ended that may have held others back
 }
 
 // Len is the number of live tasks.

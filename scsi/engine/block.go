@@ -68,7 +68,7 @@ func (d *Device) Block(ctx context.Context) (unblock func(), err error) {
 func (d *Device) block() {
 	d.mu.Lock()
 	d.blocks++
-	for n := range d.nexuses {
+	for n := d.first; n != nil; n = n.next {
 		n.setGate(gateBlocked, true)
 	}
 	d.mu.Unlock()
@@ -80,7 +80,7 @@ func (d *Device) unblock() {
 	d.blocks--
 	open := d.blocks == 0
 	if open {
-		for n := range d.nexuses {
+		for n := d.first; n != nil; n = n.next {
 			n.setGate(gateBlocked, false)
 		}
 	}

@@ -44,10 +44,11 @@ type Device struct {
 	shared  *taskSet    // the task set of all nexuses if TST is 0
 
 	mu      sync.Mutex
-	nexuses map[*nexus]struct{} // guarded by mu
-	mapped  int                 // guarded by mu; LUNs of groups
-	blocks  int                 // guarded by mu; Block calls and resets in force
-	removed bool                // guarded by mu
+	first   *nexus // guarded by mu; the nexuses, in order of their attachment
+	last    *nexus // guarded by mu
+	mapped  int    // guarded by mu; LUNs of groups
+	blocks  int    // guarded by mu; Block calls and resets in force
+	removed bool   // guarded by mu
 }
 
 // AddDevice adds a logical unit under a name that is unique in the engine. The
@@ -69,8 +70,7 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 	d := &Device{
 		e: e, name: name, id: deviceID(name, e.setup), h: h, desc: desc,
 		pool: opts.Pool, depth: clamp(opts.QueueDepth, defaultDepth, 1, 65536),
-		lane:    lane.New(clamp(opts.Workers, defaultWorkers, 1, 1024)),
-		nexuses: make(map[*nexus]struct{}),
+		lane: lane.New(clamp(opts.Workers, defaultWorkers, 1, 1024)),
 	}
 	if d.pool == nil {
 		d.pool = e.pool
@@ -170,10 +170,7 @@ func (d *Device) Remove(ctx context.Context) error {
 		return fmt.Errorf("engine: device %q is mapped %d times: %w", d.name, n, ErrInUse)
 	}
 	d.removed = true
-	left := make([]*nexus, 0, len(d.nexuses))
-	for n := range d.nexuses {
-		left = append(left, n)
-	}
+	left := d.nexuses()
 	d.mu.Unlock()
 	for _, n := range left {
 		if err := n.wait(ctx); err != nil {
@@ -211,14 +208,45 @@ func (d *Device) fault(value any) {
 // each calls f for every nexus of the device, without locks.
 func (d *Device) each(f func(*nexus)) {
 	d.mu.Lock()
-	list := make([]*nexus, 0, len(d.nexuses))
-	for n := range d.nexuses {
-		list = append(list, n)
-	}
+	list := d.nexuses()
 	d.mu.Unlock()
 	for _, n := range list {
 		f(n)
 	}
+}
+
+// nexuses copies the list; d.mu is held.
+func (d *Device) nexuses() []*nexus {
+	var list []*nexus
+	for n := d.first; n != nil; n = n.next {
+		list = append(list, n)
+	}
+	return list
+}
+
+// link adds n to the list; d.mu is held.
+func (d *Device) link(n *nexus) {
+	if n.prev = d.last; n.prev != nil {
+		n.prev.next = n
+	} else {
+		d.first = n
+	}
+	d.last = n
+}
+
+// unlink takes n out of the list; d.mu is held.
+func (d *Device) unlink(n *nexus) {
+	if n.prev != nil {
+		n.prev.next = n.next
+	} else {
+		d.first = n.next
+	}
+	if n.next != nil {
+		n.next.prev = n.prev
+	} else {
+		d.last = n.prev
+	}
+	n.prev, n.next = nil, nil
 }
 
 func deviceID(name string, setup uint16) uint64 {

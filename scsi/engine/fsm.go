@@ -14,9 +14,8 @@ import (
 func (t *task) submit() {
 	t.start = t.s.t.e.now()
 	t.state.Store(uint32(StateParse))
-	num, ok := t.LUN.Number()
 	var n *nexus
-	if ok && !t.s.closing.Load() {
+	if num, ok := t.LUN.Number(); ok {
 		n = t.s.lun(num)
 	}
 	if n == nil {

@@ -20,8 +20,8 @@ type Group struct {
 	luns atomic.Pointer[lunMap] // replaced under mu
 
 	mu       sync.Mutex
-	patterns []string          // guarded by t.mu
-	members  map[*Session]bool // guarded by mu
+	patterns []string   // guarded by t.mu
+	members  []*Session // guarded by mu
 }
 
 // lunMap is what a group maps. It is never changed, only replaced.
@@ -37,7 +37,7 @@ type mapping struct {
 }
 
 func newGroup(t *Target, name string) *Group {
-	g := &Group{t: t, name: name, members: make(map[*Session]bool)}
+	g := &Group{t: t, name: name}
 	g.luns.Store(&lunMap{})
 	return g
 }
@@ -122,7 +122,7 @@ func (g *Group) Map(lun uint16, d *Device, opts *LUNOptions) error {
 	}
 	m := &mapping{d, opts.ReadOnly}
 	g.luns.Store(&lunMap{old.n + 1, old.table.with(lun, m)})
-	for s := range g.members {
+	for _, s := range g.members {
 		s.attach(lun, m)
 		s.lunsChanged()
 	}
@@ -153,7 +153,7 @@ func (g *Group) Replace(ctx context.Context, lun uint16, d *Device, opts *LUNOpt
 	m := &mapping{d, opts.ReadOnly}
 	g.luns.Store(&lunMap{cur.n, cur.table.with(lun, m)})
 	var gone []*nexus
-	for s := range g.members {
+	for _, s := range g.members {
 		if n := s.detach(lun); n != nil {
 			gone = append(gone, n)
 		}
@@ -178,7 +178,7 @@ func (g *Group) Unmap(ctx context.Context, lun uint16) error {
 	}
 	g.luns.Store(&lunMap{cur.n - 1, cur.table.with(lun, nil)})
 	var gone []*nexus
-	for s := range g.members {
+	for _, s := range g.members {
 		if n := s.detach(lun); n != nil {
 			gone = append(gone, n)
 		}
@@ -188,8 +188,8 @@ func (g *Group) Unmap(ctx context.Context, lun uint16) error {
 	return retire(ctx, m.d, gone)
 }
 
-// retire waits for the commands of nexuses that are out of reach and gives the
-// mapping's use of the device back.
+// retire gives the mapping's use of the device back and waits for the commands of
+// nexuses that are out of reach.
 func retire(ctx context.Context, d *Device, gone []*nexus) error {
 	d.mu.Lock()
 	d.mapped--
@@ -233,7 +233,7 @@ func (g *Group) clear(ctx context.Context) error {
 func (g *Group) join(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members[s] = true
+	g.members = append(g.members, s)
 	s.group.Store(g)
 	g.luns.Load().table.each(func(lun uint16, m *mapping) { s.attach(lun, m) })
 }
@@ -241,7 +241,9 @@ func (g *Group) join(s *Session) {
 // leave takes s out.
 func (g *Group) leave(s *Session) {
 	g.mu.Lock()
-	delete(g.members, s)
+	if i := slices.Index(g.members, s); i >= 0 {
+		g.members = slices.Delete(g.members, i, i+1)
+	}
 	g.mu.Unlock()
 }
 

@@ -169,5 +169,6 @@ func (t *task) orphanData(f func() error) {
 
 func (t *task) orphanDone(err error) {
 	t.conclude(err)
+	t.st.Silent = t.s.closing.Load() // nobody listens any more
 	t.respond()
 }

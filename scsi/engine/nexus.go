@@ -18,10 +18,11 @@ type nexus struct {
 	set      *taskSet      // the device's, or its own if TST is 1
 	gate     atomic.Uint32 // reasons why commands must take the slow path of admission
 	refs     atomic.Int64  // commands that have not been freed, plus one until it is detached
-	attached bool          // the handler's Attach succeeded
 	gone     bool          // guarded by set.mu: unmapped, no new commands
 	queued   int           // guarded by set.mu: commands that have not ended
 	released chan struct{} // closed when gone and refs is zero, after Detach
+
+	prev, next *nexus // guarded by d.mu; in the device's list
 
 	uamu sync.Mutex
 	ua   uaq.Queue // guarded by uamu
@@ -56,14 +57,13 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 			return nil
 		}
 	}
-	n.attached = true
 	first := scsi.PowerOnOccurred
 	if s.in.NexusLost {
 		first = scsi.NexusLoss
 	}
 	n.ua.Add(first)
 	// Under d.mu, so that a change of these states, which is stored first and then told
-	// to all nexuses in d.nexuses, is seen here or arrives there.
+	// to all nexuses of the device, is seen here or arrives there.
 	d.mu.Lock()
 	gate := uint32(gateUA)
 	if m.readOnly {
@@ -79,7 +79,7 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 		gate |= gateBlocked
 	}
 	n.gate.Store(gate)
-	d.nexuses[n] = struct{}{}
+	d.link(n)
 	d.mu.Unlock()
 	s.setLUN(lun, n)
 	return n
@@ -121,7 +121,7 @@ func (n *nexus) release() {
 		n.d.attacher.Detach(&n.Nexus)
 	}
 	n.d.mu.Lock()
-	delete(n.d.nexuses, n)
+	n.d.unlink(n)
 	n.d.mu.Unlock()
 	close(n.released)
 }

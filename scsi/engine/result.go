@@ -13,18 +13,18 @@ import (
 func (t *task) conclude(err error) {
 	st := t.st
 	status, sense := scsi.StatusGood, (*scsi.SenseError)(nil)
-	var plain scsi.SenseError
 	switch e := err.(type) {
 	case nil:
 	case scsi.Sense:
-		plain.Sense = e
-		status, sense = scsi.StatusCheckCondition, &plain
+		t.plain = scsi.SenseError{Sense: e}
+		status, sense = scsi.StatusCheckCondition, &t.plain
 	case *scsi.SenseError:
 		status, sense = scsi.StatusCheckCondition, e
 	case scsi.StatusError:
 		status = e.Status()
 	default:
-		status, sense = classify(err, &plain)
+		t.plain = scsi.SenseError{}
+		status, sense = classify(err, &t.plain)
 	}
 	st.Status = uint8(status)
 	st.Sense = nil

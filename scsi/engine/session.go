@@ -207,7 +207,7 @@ func (s *Session) moveTo(g *Group) {
 	from.leave(s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members[s] = true
+	g.members = append(g.members, s)
 	s.group.Store(g)
 	want := g.luns.Load()
 	changed := false

@@ -74,7 +74,8 @@ type task struct {
 	next    *task     // in a free list, or in a list of parked or released tasks
 	waiters []*waiter // guarded by set.mu: who waits for its end
 	ua      scsi.Sense
-	lost    bool // a handler that panicked may still use it
+	lost    bool            // a handler that panicked may still use it
+	plain   scsi.SenseError // for conclude
 	sense   [96]byte
 }
 

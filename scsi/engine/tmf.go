@@ -170,7 +170,7 @@ func (n *nexus) abortTaskSet(f *fabric.Task, victim func(*task) bool) {
 func (s *Session) reset(f *fabric.Task, list []*nexus) {
 	ua := scsi.DeviceReset
 	if f.Function != scsi.LogicalUnitReset {
-		ua = scsi.BusResetOccurred
+		ua = scsi.PowerOnOccurred // a hard reset: POWER ON, RESET, OR BUS DEVICE RESET OCCURRED
 	}
 	w := newWaiter(false, func() {
 		s.t.e.spawn(func() {

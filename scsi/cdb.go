@@ -44,6 +44,9 @@ func (c *Command) Decode(t DeviceType) error {
 	if o.Len == 0 {
 		return nil
 	}
+	if o.Op == OpVariableLength && cdb[7] != o.Len-8 {
+		return BadCDB(7, -1) // ADDITIONAL CDB LENGTH (SPC-4 4.3.3)
+	}
 	ctl := o.control()
 	if cdb[ctl]&0x03 != 0 { // LINK and FLAG of SAM-3: linked commands are obsolete
 		return BadCDB(ctl, 0)
@@ -68,6 +71,9 @@ func (c *Command) Decode(t DeviceType) error {
 // unit with blocks of blockSize bytes. For a rule that leaves the length to the
 // initiator it is what the initiator expects.
 func (c *Command) DataLen(blockSize int) (in, out int64) {
+	if len(c.cdb) < int(c.op.Len) {
+		return 0, 0 // Decode has refused the command
+	}
 	n := int64(c.count)
 	switch c.op.Rule {
 	case RuleNone, RuleNoTransfer:
@@ -84,7 +90,7 @@ func (c *Command) DataLen(blockSize int) (in, out int64) {
 		case 1:
 			n *= int64(blockSize)
 		case 3:
-			n = int64(blockSize)
+			n = min(n, 1) * int64(blockSize) // no block is transferred if none is verified
 		default:
 			n = 0
 		}
@@ -105,7 +111,14 @@ func (c *Command) DataLen(blockSize int) (in, out int64) {
 			n = int64(c.ExpectedOut)
 		}
 	case RuleUnknown:
-		return int64(c.ExpectedIn), int64(c.ExpectedOut)
+		in, out = int64(c.ExpectedIn), int64(c.ExpectedOut)
+		switch c.op.Dir {
+		case DirIn:
+			out = 0
+		case DirOut:
+			in = 0
+		}
+		return in, out
 	}
 	switch c.op.Dir {
 	case DirIn:

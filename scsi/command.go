@@ -99,8 +99,9 @@ func (c *Command) Reply(b []byte) error {
 // Params copies the data-out into dst, which is grown as needed, and returns it. It
 // is for parameter lists, which are short.
 func (c *Command) Params(dst []byte) []byte {
+	dst = dst[:0]
 	if c.st.Data == nil {
-		return dst[:0]
+		return dst
 	}
 	for _, s := range c.st.Data.Segs() {
 		dst = append(dst, s...)

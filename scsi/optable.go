@@ -18,7 +18,7 @@ type OpInfo struct {
 	ALUA      ALUAClass
 	Timeout   TimeoutClass
 	Types     TypeMask
-	bits      [4][2]byte // {byte, mask} pairs of the CDB usage data beyond LBA and Count
+	bits      [5][2]byte // {byte, mask} pairs of the CDB usage data beyond LBA and Count
 }
 
 // Field is a big-endian integer of Size bytes at offset Off of a CDB; Size 0 means
@@ -114,7 +114,7 @@ func Lookup(t DeviceType, cdb []byte) *OpInfo {
 		return Unknown
 	}
 	for _, r := range opIndex[cdb[0]] {
-		if r.Types.Has(t) && (!r.HasAction || r.Action == actionOf(cdb)) {
+		if r.Types.Has(t) && (!r.HasAction || r.Action == ServiceActionOf(cdb)) {
 			return r
 		}
 	}
@@ -136,18 +136,14 @@ func Ops(t DeviceType) func(yield func(*OpInfo) bool) {
 }
 
 // ServiceActionOf is the service action field of a CDB: bytes 8 and 9 of a
-// variable-length CDB, otherwise the low five bits of byte 1.
-func ServiceActionOf(cdb []byte) uint16 { return actionOf(cdb) }
-
-func actionOf(cdb []byte) uint16 {
-	if cdb[0] == byte(OpVariableLength) {
-		if len(cdb) < 10 {
-			return 0xFFFF
-		}
-		return uint16(cdb[8])<<8 | uint16(cdb[9])
-	}
-	if len(cdb) < 2 {
+// variable-length CDB, otherwise the low five bits of byte 1. It is FFFFh, which no
+// command has, if the CDB ends before the field.
+func ServiceActionOf(cdb []byte) uint16 {
+	switch {
+	case len(cdb) < 2, cdb[0] == byte(OpVariableLength) && len(cdb) < 10:
 		return 0xFFFF
+	case cdb[0] == byte(OpVariableLength):
+		return uint16(cdb[8])<<8 | uint16(cdb[9])
 	}
 	return uint16(cdb[1] & 0x1F)
 }
@@ -160,6 +156,9 @@ var Unknown = &OpInfo{Name: "unknown", Rule: RuleUnknown, Reserve: ReserveWrite,
 // AppendUsage appends the CDB usage data of the row (SPC-6 6.35.3): the operation code
 // and service action themselves, and a one for every bit that is evaluated.
 func (o *OpInfo) AppendUsage(dst []byte) []byte {
+	if o.Len == 0 {
+		return dst // Unknown
+	}
 	n := len(dst)
 	dst = append(dst, make([]byte, o.Len)...)
 	u := dst[n:]
@@ -185,9 +184,7 @@ func (o *OpInfo) AppendUsage(dst []byte) []byte {
 			u[1] = u[1]&^0x1F | byte(o.Action)
 		}
 	}
-	if c := o.control(); c >= 0 {
-		u[c] |= 0x04 // NACA
-	}
+	u[o.control()] |= 0x04 // NACA
 	return dst
 }
 

@@ -272,16 +272,16 @@ func ParseSense(b []byte) (SenseError, error) {
 	}
 	switch b[0] & 0x7F {
 	case 0x70, 0x71:
-		if len(b) < 14 {
+		if len(b) < 8 {
 			return e, errShortSense
 		}
-		e.Sense = MakeSense(SenseKey(b[2]&0xF), b[12], b[13])
-		e.Valid = b[0]&0x80 != 0
-		e.Info = uint64(binary.BigEndian.Uint32(b[3:]))
-		e.Command = uint64(binary.BigEndian.Uint32(b[8:]))
-		if len(b) >= 18 {
-			e.getSpecific(b[15:18])
-		}
+		var f [18]byte // fields beyond the additional sense length are zero
+		copy(f[:], b[:min(len(b), 8+int(b[7]))])
+		e.Sense = MakeSense(SenseKey(f[2]&0xF), f[12], f[13])
+		e.Valid = f[0]&0x80 != 0
+		e.Info = uint64(binary.BigEndian.Uint32(f[3:]))
+		e.Command = uint64(binary.BigEndian.Uint32(f[8:]))
+		e.getSpecific(f[15:18])
 	case 0x72, 0x73:
 		if len(b) < 8 {
 			return e, errShortSense

@@ -2,6 +2,7 @@ package scsi
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"strings"
 )
@@ -95,8 +96,7 @@ func ParseTransportID(b []byte) (t TransportID, n int, err error) {
 		if !ok || len(isid) != 12 || name == "" {
 			return t, 0, fmt.Errorf("scsi: iSCSI TransportID without an ISID")
 		}
-		t.ISID = make([]byte, 6)
-		if _, err := fmt.Sscanf(isid, "%12x", &t.ISID); err != nil {
+		if t.ISID, err = hex.DecodeString(isid); err != nil {
 			return t, 0, fmt.Errorf("scsi: iSCSI TransportID with ISID %q", isid)
 		}
 		t.Name = name

@@ -57,7 +57,11 @@ func (u *Unit) startStop(c *scsi.Command) error {
 	case loej && !u.opts.Removable:
 		return scsi.BadCDB(4, 1)
 	case loej && start:
-		return m.Load(c.Context())
+		loaded, err := m.Load(c.Context())
+		if loaded {
+			u.host.Raise(scsi.MediumMayHaveChanged, c.Nexus())
+		}
+		return err
 	case loej:
 		if u.Prevented() {
 			return scsi.RemovalPrevented

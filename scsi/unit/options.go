@@ -62,7 +62,8 @@ type Medium interface {
 	// commands that use it. Without a medium it does nothing. It is called for removable
 	// units only.
 	Eject(ctx context.Context, flush bool) error
-	// Load makes the medium accessible, after an Eject or if it is not; without one it
-	// fails with a sense code.
-	Load(ctx context.Context) error
+	// Load makes the medium accessible again after an Eject, and reports whether it was not
+	// before; without a medium it fails with a sense code. It is called for removable units
+	// only.
+	Load(ctx context.Context) (loaded bool, err error)
 }

@@ -105,8 +105,8 @@ func newLogin(owner loginOwner) *login {
 
 // step takes the PDU h with its data segment, at most maxLoginData bytes without padding,
 // and fills in the response resp but for StatSN, ExpCmdSN and MaxCmdSN, and for DataLen,
-// which is len(data). The returned data is valid until the next call. After loginFail and
-// loginDrop, cause says why.
+// which is len(data). The returned data is the caller's. After loginFail and loginDrop, cause
+// says why.
 func (l *login) step(h *pdu.Header, data []byte, resp *pdu.Header) ([]byte, loginAction) {
 	if l.ended {
 		return nil, loginDrop
@@ -139,18 +139,19 @@ func (l *login) step(h *pdu.Header, data []byte, resp *pdu.Header) ([]byte, logi
 	if !transit {
 		return out, loginReply
 	}
+	if req.NSG() == pdu.StageFullFeature {
+		tsih, err := l.admit()
+		if err != nil {
+			return l.fail(r, err)
+		}
+		r.SetTSIH(tsih)
+		l.ended = true
+	}
 	r.SetStages(l.stage, req.NSG(), true)
-	l.stage = req.NSG()
-	if l.stage != pdu.StageFullFeature {
-		return out, loginReply
+	if l.stage = req.NSG(); l.ended {
+		return out, loginDone
 	}
-	tsih, err := l.admit()
-	if err != nil {
-		return l.fail(r, err)
-	}
-	r.SetTSIH(tsih)
-	l.ended = true
-	return out, loginDone
+	return out, loginReply
 }
 
 // cause returns why the login failed, for logs; nil if it did not.
@@ -207,7 +208,7 @@ func (l *login) converse(req pdu.LoginRequest, data []byte) (out []byte, transit
 	} else {
 		text, complete, err := l.in.add(data, req.Continue())
 		if err != nil {
-			return nil, false, fail(pdu.LoginInitiatorError, "%v", err)
+			return nil, false, failFor(pdu.LoginInitiatorError, "login request", err)
 		}
 		if !complete {
 			return nil, false, nil
@@ -223,7 +224,7 @@ func (l *login) converse(req pdu.LoginRequest, data []byte) (out []byte, transit
 // answer reads a complete text and returns what there is to be said to it.
 func (l *login) answer(text []byte) (out []byte, err error) {
 	if l.pairs, err = parsePairs(l.pairs[:0], text); err != nil {
-		return nil, fail(pdu.LoginInitiatorError, "%v", err)
+		return nil, failFor(pdu.LoginInitiatorError, "login request", err)
 	}
 	defer clear(l.pairs)
 	l.neg.phase = phaseSecurity

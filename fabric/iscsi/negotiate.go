@@ -25,6 +25,19 @@ func fail(status pdu.LoginStatus, format string, args ...any) error {
 	return &statusError{status: status, text: fmt.Sprintf(format, args...)}
 }
 
+// failFor is fail for a reason that is an error of this package.
+func failFor(status pdu.LoginStatus, what string, err error) error {
+	return &statusError{status: status, text: what + ": " + strings.TrimPrefix(err.Error(), "iscsi: ")}
+}
+
+// short cuts what an initiator sent to what a log should have of it.
+func short(s string) string {
+	if len(s) > maxKeyLen {
+		return s[:maxKeyLen] + "…"
+	}
+	return s
+}
+
 // keyState says what has happened to a key in a negotiation.
 type keyState uint8
 
@@ -101,11 +114,11 @@ func (n *negotiator) declareName(id keyID, value string) (err error) {
 	switch id {
 	case keyInitiatorName:
 		if n.said.initiatorName, err = normalizeName(value); err != nil {
-			return fail(pdu.LoginInitiatorError, "InitiatorName: %v", err)
+			return failFor(pdu.LoginInitiatorError, "InitiatorName", err)
 		}
 	case keyTargetName:
 		if n.said.targetName, err = normalizeName(value); err != nil {
-			return fail(pdu.LoginNotFound, "TargetName: %v", err)
+			return failFor(pdu.LoginNotFound, "TargetName", err)
 		}
 	case keySessionType:
 		switch value {
@@ -113,7 +126,7 @@ func (n *negotiator) declareName(id keyID, value string) (err error) {
 		case "Discovery":
 			n.said.discovery = true
 		default:
-			return fail(pdu.LoginBadSessionType, "SessionType %q", value)
+			return fail(pdu.LoginBadSessionType, "SessionType %q", short(value))
 		}
 	}
 	return nil
@@ -190,7 +203,7 @@ func (n *negotiator) decide(id keyID, value string) (string, error) {
 		// None is the one method; a list without it leaves nothing to go on with
 		// (RFC 7143 12).
 		if choose(value, []string{valueNone}, false) == "" {
-			return "", fail(pdu.LoginAuthFailure, "AuthMethod %q has no method in common", value)
+			return "", fail(pdu.LoginAuthFailure, "AuthMethod %q has no method in common", short(value))
 		}
 		return valueNone, nil
 	case keyHeaderDigest, keyDataDigest:
@@ -215,6 +228,14 @@ func (n *negotiator) decide(id keyID, value string) (string, error) {
 		w := n.want
 		w.FirstBurstLength = min(w.FirstBurstLength, n.params.MaxBurstLength)
 		return k.answer(&n.params, &w, value), nil
+	case keyMaxRecvDataSegmentLength:
+		a := k.answer(&n.params, &n.want, value)
+		if a == valueReject && n.phase&phaseFull == 0 {
+			// The target declares the same key: a Reject beside that could be
+			// taken for either.
+			return "", fail(pdu.LoginInitiatorError, "%s is %q", k.name, short(value))
+		}
+		return a, nil
 	}
 	return k.answer(&n.params, &n.want, value), nil
 }
@@ -238,7 +259,7 @@ func (n *negotiator) pending() bool { return slices.Contains(n.state[:], keyOffe
 // digest.
 func (n *negotiator) answered(id keyID, value string) error {
 	if value != digestCRC32C {
-		return fail(pdu.LoginInitiatorError, "%s is required, the initiator answers %q", keyTable[id].name, value)
+		return fail(pdu.LoginInitiatorError, "%s is required, the initiator answers %q", keyTable[id].name, short(value))
 	}
 	n.state[id] = keyDone
 	*keyTable[id].flag(&n.params) = true

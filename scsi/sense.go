@@ -81,8 +81,7 @@ const (
 	InvalidCommandIUField   Sense = 0x05_0E_03
 
 	MediumMayHaveChanged   Sense = 0x06_28_00
-	PowerOnOccurred        Sense = 0x06_29_00
-	PowerOnReset           Sense = 0x06_29_01
+	PowerOnOccurred        Sense = 0x06_29_00 // power on, reset, or bus device reset: whichever
 	BusResetOccurred       Sense = 0x06_29_02
 	DeviceReset            Sense = 0x06_29_03
 	NexusLoss              Sense = 0x06_29_07

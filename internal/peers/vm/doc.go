@@ -1,0 +1,11 @@
+// Package vm boots the kernel of the Linux distribution in a virtual machine, so that tests can use
+// its SCSI and iSCSI code as an initiator, without privileges on the host.
+//
+// [Build] makes an [Image] out of Debian packages: the stock kernel and a small root file system in
+// memory with busybox, open-iscsi and e2fsprogs. The packages are downloaded and unpacked into a
+// cache, nothing is installed. [Boot] starts a [Machine] from it in QEMU, by hardware virtualisation
+// where that is there and by emulation elsewhere; [Machine.Run] runs a shell script in the guest and
+// returns what it printed. The host's 127.0.0.1 is [HostAddr] in the guest, which needs no set-up.
+//
+// Only tests use this package.
+package vm

@@ -90,7 +90,8 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 		return nil, fmt.Errorf("engine: device %q: %w", name, ErrExists)
 	}
 	if b, ok := h.(scsi.Binder); ok {
-		// The name is held while the handler loads its saved state.
+		// The name is held while the handler loads its saved state; mapping is refused.
+		d.removed = true
 		e.devices[name] = d
 		e.mu.Unlock()
 		err := b.Bind(&host{d})
@@ -99,6 +100,9 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 			delete(e.devices, name)
 			return nil, fmt.Errorf("engine: device %q: %w", name, err)
 		}
+		d.mu.Lock()
+		d.removed = false
+		d.mu.Unlock()
 	}
 	e.devices[name] = d
 	e.log.Info("device added", zap.String(keyDevice, name), zap.Stringer(keyType, desc.Type))

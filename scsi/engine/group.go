@@ -111,22 +111,33 @@ func (g *Group) Map(lun uint16, d *Device, opts *LUNOptions) error {
 	if d == nil || d.e != g.t.e {
 		return fmt.Errorf("engine: target %q: LUN %d: the device is not of this engine", g.t.name, lun)
 	}
+	members, err := g.add(lun, d, opts)
+	if err != nil {
+		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
+	}
+	for _, s := range members {
+		s.lunsChanged()
+	}
+	return nil
+}
+
+// add is Map up to what happens under the lock; it returns whom to tell.
+func (g *Group) add(lun uint16, d *Device, opts *LUNOptions) ([]*Session, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	old := g.luns.Load()
 	if old.table.get(lun) != nil {
-		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, ErrExists)
+		return nil, ErrExists
 	}
 	if err := d.use(); err != nil {
-		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
+		return nil, err
 	}
 	m := &mapping{d, opts.ReadOnly}
 	g.luns.Store(&lunMap{old.n + 1, old.table.with(lun, m)})
 	for _, s := range g.members {
 		s.attach(lun, m)
-		s.lunsChanged()
 	}
-	return nil
+	return slices.Clone(g.members), nil
 }
 
 // Replace maps another device as logical unit lun in one step. Commands that are
@@ -182,18 +193,24 @@ func (g *Group) Unmap(ctx context.Context, lun uint16) error {
 		if n := s.detach(lun); n != nil {
 			gone = append(gone, n)
 		}
+	}
+	members := slices.Clone(g.members)
+	g.mu.Unlock()
+	for _, s := range members {
 		s.lunsChanged()
 	}
-	g.mu.Unlock()
 	return retire(ctx, m.d, gone)
 }
 
-// retire gives the mapping's use of the device back and waits for the commands of
-// nexuses that are out of reach.
+// retire lets nexuses end that are out of reach, gives the mapping's use of the device
+// back, and waits for the last commands.
 func retire(ctx context.Context, d *Device, gone []*nexus) error {
 	d.mu.Lock()
 	d.mapped--
 	d.mu.Unlock()
+	for _, n := range gone {
+		n.retire()
+	}
 	for _, n := range gone {
 		if err := n.wait(ctx); err != nil {
 			return err

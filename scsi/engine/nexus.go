@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -81,28 +82,38 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 	n.gate.Store(gate)
 	d.link(n)
 	d.mu.Unlock()
+	s.lunmu.Lock()
+	s.nexuses = append(s.nexuses, n)
+	s.lunmu.Unlock()
 	s.setLUN(lun, n)
 	return n
 }
 
-// detach takes the nexus at lun out of the session's reach and lets it end when its
-// last command is freed. It returns the nexus, nil if there is none.
+// detach takes the nexus at lun out of the session's reach; the caller retires it when
+// it holds no lock. It returns nil if there is none.
 func (s *Session) detach(lun uint16) *nexus {
 	n := s.lun(lun)
-	if n == nil {
-		return nil
+	if n != nil {
+		s.setLUN(lun, nil)
 	}
-	s.setLUN(lun, nil)
-	n.retire()
 	return n
 }
 
-// retire refuses new commands and drops the nexus's own reference.
+// retire refuses new commands, ends an ACA of the nexus, since nobody could clear it
+// any more, and drops the nexus's own reference.
 func (n *nexus) retire() {
 	n.set.mu.Lock()
 	was := n.gone
 	n.gone = true
+	faulted := n.set.faulted == n
+	if faulted {
+		n.set.endACA()
+		n.set.update()
+	}
 	n.set.mu.Unlock()
+	if faulted {
+		n.set.run()
+	}
 	if !was {
 		n.unref()
 	}
@@ -123,6 +134,9 @@ func (n *nexus) release() {
 	n.d.mu.Lock()
 	n.d.unlink(n)
 	n.d.mu.Unlock()
+	n.s.lunmu.Lock()
+	n.s.nexuses = slices.DeleteFunc(n.s.nexuses, func(x *nexus) bool { return x == n })
+	n.s.lunmu.Unlock()
 	close(n.released)
 }
 

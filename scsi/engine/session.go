@@ -29,6 +29,7 @@ type Session struct {
 	group       atomic.Pointer[Group]
 	luns        atomic.Pointer[lunTable[*nexus]] // replaced under lunmu
 	lunmu       sync.Mutex
+	nexuses     []*nexus    // guarded by lunmu; those in luns, and those that were, until their last command has ended
 	pendingLUNs atomic.Bool // REPORTED LUNS DATA HAS CHANGED waits to be told
 	closing     atomic.Bool
 	tasksLive   atomic.Int32 // task management functions in progress
@@ -109,12 +110,10 @@ func (s *Session) end(reason error) {
 	}
 	s.abortAll(scsi.NexusReset)
 	<-s.drained()
-	var left []*nexus
 	s.lunmu.Lock()
-	s.luns.Load().each(func(_ uint16, n *nexus) { left = append(left, n) })
 	s.luns.Store(&lunTable[*nexus]{})
 	s.lunmu.Unlock()
-	for _, n := range left {
+	for _, n := range s.nexusList() {
 		n.retire()
 		<-n.released
 	}
@@ -205,19 +204,29 @@ func (s *Session) moveTo(g *Group) {
 		return
 	}
 	from.leave(s)
+	gone, changed := s.adopt(g)
+	for _, n := range gone {
+		n.retire()
+	}
+	if changed {
+		s.lunsChanged()
+	}
+}
+
+// adopt is moveTo up to what happens under the lock; it returns what to retire.
+func (s *Session) adopt(g *Group) (gone []*nexus, changed bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.members = append(g.members, s)
 	s.group.Store(g)
 	want := g.luns.Load()
-	changed := false
 	s.luns.Load().each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
 		}
 		changed = true
-		s.detach(lun)
+		gone = append(gone, s.detach(lun))
 		if m != nil {
 			if n := s.attach(lun, m); n != nil {
 				n.replaceUA(scsi.InquiryDataChanged)
@@ -230,9 +239,7 @@ func (s *Session) moveTo(g *Group) {
 			s.attach(lun, m)
 		}
 	})
-	if changed {
-		s.lunsChanged()
-	}
+	return gone, changed
 }
 
 // SessionInfo describes a session at one moment.

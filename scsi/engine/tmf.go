@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"go.uber.org/zap"
 
 	"github.com/goscst/goscst/fabric"
@@ -27,7 +29,7 @@ func (s *Session) Manage(f *fabric.Task) {
 	}
 	switch f.Function {
 	case scsi.TargetReset, scsi.ColdReset:
-		s.reset(f, s.nexuses())
+		s.reset(f, s.mapped())
 		return
 	case scsi.NexusReset:
 		s.resetNexus(f)
@@ -199,7 +201,7 @@ func (s *Session) reset(f *fabric.Task, list []*nexus) {
 // resetNexus is I_T NEXUS RESET (SAM-6 7.6): every task of the session ends, and its
 // next command hears of it.
 func (s *Session) resetNexus(f *fabric.Task) {
-	list := s.nexuses()
+	list := s.nexusList()
 	w := newWaiter(false, func() {
 		for _, n := range list {
 			n.addUA(scsi.NexusLoss)
@@ -216,17 +218,14 @@ func (s *Session) resetNexus(f *fabric.Task) {
 
 // abortAll aborts every task of a session that ends.
 func (s *Session) abortAll(fn scsi.TaskFunction) {
-	for _, n := range s.nexuses() {
+	for _, n := range s.nexusList() {
 		n.observe(fn, 0)
-		n.set.abort(func(t *task) bool { return t.n.s == s }, n, nil)
+		n.set.abort(func(t *task) bool { return t.n == n }, n, nil)
 		n.set.mu.Lock()
 		mine := n.set.faulted == n
-		if mine {
-			n.set.endACA()
-		}
 		n.set.mu.Unlock()
 		if mine {
-			n.set.run()
+			n.set.clearFault()
 		}
 		n.observed(fn)
 	}
@@ -319,8 +318,16 @@ func (n *nexus) observed(fn scsi.TaskFunction) {
 	}
 }
 
-func (s *Session) nexuses() []*nexus {
+// mapped are the session's nexuses that commands can reach.
+func (s *Session) mapped() []*nexus {
 	var list []*nexus
 	s.luns.Load().each(func(_ uint16, n *nexus) { list = append(list, n) })
 	return list
+}
+
+// nexusList is mapped with those whose last commands have not ended.
+func (s *Session) nexusList() []*nexus {
+	s.lunmu.Lock()
+	defer s.lunmu.Unlock()
+	return slices.Clone(s.nexuses)
 }

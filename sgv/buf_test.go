@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"reflect"
 	"testing"
-	"unsafe"
 
 	"github.com/goscst/goscst/sgv"
 	"github.com/stretchr/testify/require"
@@ -51,7 +51,7 @@ func TestBufShape(t *testing.T) {
 					if i < len(b.Segs())-1 {
 						require.Len(t, seg, segSize, "only the last segment is shorter")
 					}
-					require.Zero(t, uintptr(unsafe.Pointer(&seg[0]))%uintptr(align), "alignment")
+					require.Zero(t, reflect.ValueOf(seg).Pointer()%uintptr(align), "alignment")
 					sum += len(seg)
 				}
 				require.Equal(t, n, sum)

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"sync"
 	"testing"
-	"unsafe"
 
 	"github.com/goscst/goscst/internal/leak"
 	"github.com/goscst/goscst/sgv"
@@ -29,7 +28,7 @@ func get(t testing.TB, p *sgv.Pool, n int) *sgv.Buf {
 }
 
 // address tells where the memory of b begins, which says whether it was reused.
-func address(b *sgv.Buf) unsafe.Pointer { return unsafe.Pointer(&b.Segs()[0][0]) }
+func address(b *sgv.Buf) *byte { return &b.Segs()[0][0] }
 
 // counter is an Allocator that keeps books.
 type counter struct {

@@ -60,7 +60,10 @@ type Pool struct {
 	purgeTime time.Duration
 	alloc     Allocator
 	shards    []*shard
-	hint      sync.Pool // of *shard: keeps each CPU with one shard; owns nothing
+	// hint has *shard values that are also in shards. It stands in for the number of the current
+	// CPU, which Go does not tell: what a goroutine puts back, the next one on that CPU gets.
+	// When a garbage collection empties it, nothing is lost but the affinity.
+	hint sync.Pool
 
 	armed atomic.Bool // the purge timer runs, or is not wanted
 	_     [64]byte
@@ -74,7 +77,7 @@ type Pool struct {
 	timer   *time.Timer    // guarded by timerMu
 	closed  bool           // guarded by timerMu
 	ticks   sync.WaitGroup // armed timers and running purges
-	sweepMu sync.Mutex     // one sweep at a time
+	purgeMu sync.Mutex     // one purge at a time
 
 	dbg debugPool
 	_   [64]byte
@@ -161,13 +164,14 @@ func (p *Pool) Outstanding() int {
 	return int(n)
 }
 
-// Flush returns every idle buffer to the Allocator now.
+// Flush returns every idle buffer to the Allocator now. It does not wait for other users of the pool.
 func (p *Pool) Flush() {
-	p.sweepMu.Lock()
-	defer p.sweepMu.Unlock()
 	for _, s := range p.shards {
-		chain, _ := s.sweep(true)
-		p.freeChain(chain)
+		for more := true; more; {
+			var chain *Buf
+			chain, more, _ = s.sweep(true)
+			p.freeChain(chain)
+		}
 	}
 }
 

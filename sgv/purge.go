@@ -25,17 +25,21 @@ func (p *Pool) arm() {
 // false and starts the timer itself.
 func (p *Pool) purge() {
 	defer p.ticks.Done()
-	p.sweepMu.Lock()
-	defer p.sweepMu.Unlock()
+	p.purgeMu.Lock()
+	defer p.purgeMu.Unlock()
 	p.armed.Store(false)
 	var left int64
 	for _, s := range p.shards {
-		chain, idle := s.sweep(false)
-		left += idle
-		for b := chain; b != nil; b = b.next {
-			p.purged.Add(1)
+		for more := true; more; {
+			var chain *Buf
+			var idle int64
+			chain, more, idle = s.sweep(false)
+			left += idle
+			for b := chain; b != nil; b = b.next {
+				p.purged.Add(1)
+			}
+			p.freeChain(chain)
 		}
-		p.freeChain(chain)
 	}
 	if left > 0 {
 		p.arm()

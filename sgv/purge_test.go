@@ -13,7 +13,7 @@ const interval = 10 * time.Second
 
 // wait lets the bubble's clock go on by d and the purge, if one is due, end.
 func wait(d time.Duration) {
-	time.Sleep(d) // fake time: everything else is blocked
+	<-time.After(d) // fake time: everything else is blocked
 	synctest.Wait()
 }
 
@@ -139,7 +139,6 @@ func TestCloseWaitsForThePurge(t *testing.T) {
 			t.Error("Close returned while the purge ran")
 		default:
 		}
-		// Gets and Releases do not wait for it.
 		mem.goOn <- struct{}{}
 		require.NoError(t, <-closed)
 		require.Zero(t, mem.held())
@@ -178,5 +177,34 @@ func TestColdBuffersMakeRoom(t *testing.T) {
 		st := p.Stats()
 		require.EqualValues(t, 1, st.Classes[4].Dropped)
 		require.EqualValues(t, 1, st.Classes[0].Idle)
+	})
+}
+
+// More buffers than are looked at with the lock held once go all the same.
+func TestPurgeOfManyBuffers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const n = 1000
+		mem := &counter{}
+		p := newPool(t, &sgv.Options{PurgeInterval: interval, Allocator: mem, Shards: 1})
+		fill := func() {
+			var held []*sgv.Buf
+			for i := range n {
+				held = append(held, get(t, p, 4096<<(i%2)))
+			}
+			for _, b := range held {
+				b.Release()
+			}
+			require.EqualValues(t, n, p.Stats().Idle)
+		}
+		fill()
+		wait(interval)
+		require.EqualValues(t, n, p.Stats().Idle)
+		wait(interval)
+		require.EqualValues(t, n, p.Stats().Purged)
+		require.Zero(t, mem.held())
+		fill()
+		p.Flush()
+		require.Zero(t, p.Stats().Idle)
+		require.Zero(t, mem.held())
 	})
 }

@@ -3,8 +3,9 @@ package sgv
 import "sync"
 
 // shard holds a part of the idle buffers of a pool. A buffer returns to the shard it was taken
-// from, so that Get and Release of one goroutine meet in one place; counters are kept under the same
-// lock, which makes them exact and free of atomic operations.
+// from: Get and Release of one goroutine meet in one place, and a goroutine that only gets does not
+// run dry while another fills up. Counters are kept under the same lock, which makes them exact and
+// free of further atomic operations.
 type shard struct {
 	mu     sync.Mutex
 	pool   *Pool
@@ -192,11 +193,17 @@ func (s *shard) trimQuota() {
 	}
 }
 
-// sweep takes out the buffers that were idle since before the last sweep, all of them if all is
-// set, as a chain, and returns it with the bytes that stay.
-func (s *shard) sweep(all bool) (chain *Buf, left int64) {
+// sweepBatch is how many buffers a sweep takes out at a time, so that it holds the lock for
+// microseconds.
+const sweepBatch = 128
+
+// sweep takes out buffers that were idle since before the last sweep, or any if all is set, at
+// most sweepBatch. It returns them as a chain, with whether there are more, and else with the
+// bytes that stay.
+func (s *shard) sweep(all bool) (chain *Buf, more bool, left int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	taken := 0
 	for i := range s.cls {
 		c := &s.cls[i]
 		for {
@@ -204,6 +211,10 @@ func (s *shard) sweep(all bool) (chain *Buf, left int64) {
 			if b == nil || !all && b.stamp == s.epoch {
 				break
 			}
+			if taken == sweepBatch {
+				return chain, true, 0
+			}
+			taken++
 			c.idle.popCold()
 			s.idle -= b.cost()
 			b.next, chain = chain, b
@@ -214,5 +225,5 @@ func (s *shard) sweep(all bool) (chain *Buf, left int64) {
 	if !all {
 		s.epoch++
 	}
-	return chain, s.idle
+	return chain, false, s.idle
 }

@@ -2,7 +2,6 @@ package leak
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -91,28 +90,6 @@ func TestPool(t *testing.T) {
 	var ok recorder
 	Pool(&ok, p)
 	p.n = 1
-	require.Empty(t, ok.end())
-}
-
-func TestFiles(t *testing.T) {
-	if _, err := os.Stat("/proc/self/fd"); err != nil {
-		t.Skip("no /proc/self/fd")
-	}
-	impatient(t)
-	var r recorder
-	Files(&r)
-	f, err := os.CreateTemp(t.TempDir(), "left-open")
-	require.NoError(t, err)
-	errs := r.end()
-	require.NoError(t, f.Close())
-	require.Len(t, errs, 1)
-	require.Contains(t, errs[0], "left-open")
-
-	var ok recorder
-	Files(&ok)
-	f, err = os.Open(os.Args[0])
-	require.NoError(t, err)
-	require.NoError(t, f.Close())
 	require.Empty(t, ok.end())
 }
 

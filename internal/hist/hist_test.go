@@ -38,7 +38,7 @@ func TestBoundsCoverAllValues(t *testing.T) {
 		require.Greater(t, hi, lo)
 		end = hi
 	}
-	require.EqualValues(t, math.MaxInt64, end)
+	require.Equal(t, int64(math.MaxInt64), end)
 }
 
 func TestEmpty(t *testing.T) {
@@ -116,7 +116,7 @@ func TestMergeAndSub(t *testing.T) {
 	a.Record(math.MaxInt64)
 	top := a.Snapshot()
 	d = top.Sub(&later)
-	require.EqualValues(t, math.MaxInt64, d.Max)
+	require.Equal(t, int64(math.MaxInt64), d.Max)
 
 	a.Reset()
 	require.Equal(t, hist.Snapshot{}, a.Snapshot())

@@ -19,6 +19,7 @@ func exceptions() *Exceptions {
 		Panics: newList(map[string]string{
 			"backstore/op.go:Op.Arm":                       "the handler arms an Op that the store still has",
 			"backstore/op.go:Completion.Complete":          "a store completes an Op twice, or one it does not have",
+			"internal/invariant/invariant.go:Check":        "a broken invariant, in debug builds only",
 			"internal/rangelock/rangelock.go:Guard.Unlock": "a range is unlocked twice",
 			"internal/task/task.go:State.Defer":            "a handler defers twice, or outside of Exec",
 			"internal/task/task.go:State.Complete":         "a handler ends a command twice, or one that is another's by now",
@@ -38,7 +39,9 @@ func exceptions() *Exceptions {
 			"sgv/alloc_linux.go": "mappings of the kernel as slices",
 			"sgv/alloc.go":       "the address of a segment, to see whether it is aligned",
 		}),
-		Exits: newList(map[string]string{}),
+		Exits: newList(map[string]string{
+			"internal/leak/goroutine.go:Main": "it ends the process of a test, as its TestMain would",
+		}),
 		Inits: newList(map[string]string{}),
 		Skips: newList(map[string]string{
 			"internal/peers/tool.go:missing": "the one place where a test may be skipped",

@@ -8,8 +8,8 @@ import (
 )
 
 // ReaderWriterAt is what FromReaderWriterAt makes a store of. Both methods must be safe for
-// concurrent use, as io.ReaderAt and io.WriterAt ask for disjoint ranges; a block must not be
-// torn by overlapping calls.
+// concurrent use also where ranges overlap, which io.WriterAt does not ask for: of two writes to one
+// block one wins as a whole.
 type ReaderWriterAt interface {
 	io.ReaderAt
 	io.WriterAt
@@ -75,13 +75,21 @@ func (a *adapter) Writev(ctx context.Context, iov [][]byte, off int64) error {
 	if a.w == nil || a.geo.ReadOnly {
 		return ErrReadOnly
 	}
-	return eachChunk(ctx, iov, off, func(b []byte, off int64) error {
+	w := blockwise{iov: iov, size: a.geo.BlockSize}
+	for b := w.next(); len(b) > 0; b = w.next() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		n, err := a.w.WriteAt(b, off)
-		if err == nil && n != len(b) {
+		if err != nil {
+			return err
+		}
+		if n != len(b) {
 			return io.ErrShortWrite
 		}
-		return err
-	})
+		off += int64(n)
+	}
+	return nil
 }
 
 // Flush calls Sync, which flushes everything.
@@ -142,4 +150,41 @@ func eachChunk(ctx context.Context, iov [][]byte, off int64, move func(b []byte,
 		}
 	}
 	return nil
+}
+
+// blockwise walks through a vector in pieces of whole blocks, so that no block is written in two
+// steps.
+type blockwise struct {
+	iov     [][]byte // what is left
+	at      int      // in iov[0]
+	size    int      // of a block
+	scratch []byte   // one block that the vector splits
+}
+
+// next returns the next piece: part of an element, or one block gathered from several. It is empty
+// at the end.
+func (w *blockwise) next() []byte {
+	for len(w.iov) > 0 && w.at == len(w.iov[0]) {
+		w.iov, w.at = w.iov[1:], 0
+	}
+	if len(w.iov) == 0 {
+		return nil
+	}
+	if b := w.iov[0][w.at:]; len(b) >= w.size {
+		n := min(len(b), adaptChunk) &^ (w.size - 1)
+		w.at += n
+		return b[:n]
+	}
+	if w.scratch == nil {
+		w.scratch = make([]byte, w.size)
+	}
+	n := 0
+	for n < w.size && len(w.iov) > 0 {
+		k := copy(w.scratch[n:], w.iov[0][w.at:])
+		n, w.at = n+k, w.at+k
+		if w.at == len(w.iov[0]) {
+			w.iov, w.at = w.iov[1:], 0
+		}
+	}
+	return w.scratch[:n]
 }

@@ -13,9 +13,9 @@ import "context"
 // headers, nor the memory that it writes from, and must not use either after the method returned. When ctx is
 // done a method may return early with ctx.Err(), but only once no I/O can touch iov any more.
 //
-// Concurrent operations on the same block may take effect in any order, but each block is moved
-// as a whole: a read sees all of a concurrent write to a block or nothing of it. No promise is
-// made across blocks.
+// Of concurrent writes to the same block one wins as a whole, whatever the shape of the vectors;
+// no promise is made across blocks. A read that runs at the same time as a write to the same block
+// sees old and new bytes in any mixture, unless the store promises more.
 type Backstore interface {
 	// Geometry describes the store as it is now. It is cheap, does not block, and still answers
 	// after Close.

@@ -33,6 +33,9 @@ type Options struct {
 	// Resize changes the size to a multiple of the block size. nil: not checked.
 	Resize func(b backstore.Backstore, size int64) error
 
+	// WholeReads demands that a read never sees a block half written by a concurrent write.
+	WholeReads bool
+
 	// Ops is the number of operations of each random test. 0: 300.
 	Ops int
 

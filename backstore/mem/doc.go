@@ -7,7 +7,8 @@
 //
 // No method blocks for longer than memory takes, so everything runs where the command arrived.
 // Locks are per page (striped): operations on different pages do not meet. Pages can be lent to
-// readers; a write to a lent page goes to a copy, so that what was lent never changes.
+// readers; a write to a lent page goes to a copy, so that what was lent never changes. A read never
+// sees a block half written.
 //
 // The contents are gone when the store is closed or the process ends.
 package mem

@@ -38,9 +38,10 @@ func TestConformance(t *testing.T) {
 				s.pages.heap = s.pages.heap || tt.heap
 				return s
 			}, &backstoretest.Options{
-				ZeroAlloc: true,
-				Ops:       tt.ops,
-				Resize:    func(b backstore.Backstore, size int64) error { return b.(*Store).Resize(size) },
+				ZeroAlloc:  true,
+				WholeReads: true,
+				Ops:        tt.ops,
+				Resize:     func(b backstore.Backstore, size int64) error { return b.(*Store).Resize(size) },
 			})
 		})
 	}

@@ -16,13 +16,15 @@ const (
 	passed verdict = iota
 	failed
 	skipped // the tool says so, or the test did nothing
+	partial // passed, but a part of it was skipped
 	hung    // no end within the time limit
 	broken  // the tool itself did not get to run the test
+	verdicts
 )
 
 // String returns the verdict as it stands in tables.
 func (v verdict) String() string {
-	return [...]string{"PASS", "FAIL", "SKIP", "HANG", "ERROR"}[v]
+	return [...]string{"PASS", "FAIL", "SKIP", "PART", "HANG", "ERROR"}[v]
 }
 
 // cuLog is what iscsi-test-cu prints about one test with -V, taken apart.
@@ -126,7 +128,7 @@ func (l *cuLog) judge(name string) (verdict, string) {
 	case len(l.body) <= 1 && l.checks.ran <= 1:
 		return skipped, "returned without doing anything"
 	case part != "":
-		return passed, "in part: " + part
+		return partial, part
 	}
 	return passed, ""
 }

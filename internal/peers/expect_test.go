@@ -29,7 +29,7 @@ var reasons = []string{
 // toolError is the reason of a test that no target can pass.
 const toolError = "error of the tool: "
 
-var excuseLine = regexp.MustCompile(`^(skip|fail)\s+(\S+)\s+(\S.*)$`)
+var excuseLine = regexp.MustCompile(`^(skip|part|fail)\s+(\S+)\s+(\S.*)$`)
 
 // readExcuses reads lines of a verdict, the name of a test and the reason; # begins a comment.
 func readExcuses(text string) (excuses, error) {
@@ -47,7 +47,10 @@ func readExcuses(text string) (excuses, error) {
 		}
 		x := excuse{verdict: skipped, reason: m[3]}
 		known := slices.Contains(reasons, x.reason)
-		if m[1] == "fail" {
+		switch m[1] {
+		case "part":
+			x.verdict = partial
+		case "fail":
 			x.verdict = failed
 			known = strings.HasPrefix(x.reason, toolError)
 		}
@@ -76,10 +79,11 @@ func (list excuses) check(name string, got verdict, why string) string {
 }
 
 func TestReadExcuses(t *testing.T) {
-	list, err := readExcuses("# comment\n\nskip  A.B.C   ORWRITE\nfail A.B.D error of the tool: asserts nonsense\n")
+	list, err := readExcuses("# comment\n\nskip  A.B.C   ORWRITE\npart A.B.E ALUA\nfail A.B.D error of the tool: asserts nonsense\n")
 	require.NoError(t, err)
 	require.Equal(t, excuses{
 		"A.B.C": {skipped, "ORWRITE"},
+		"A.B.E": {partial, "ALUA"},
 		"A.B.D": {failed, "error of the tool: asserts nonsense"},
 	}, list)
 	for text, want := range map[string]string{
@@ -104,10 +108,12 @@ func TestExcusesCheck(t *testing.T) {
 		{"p", passed, ""},
 		{"p", failed, "FAIL: why"},
 		{"p", skipped, "SKIP: why"},
+		{"p", partial, "PART: why"},
 		{"p", hung, "HANG: why"},
 		{"p", broken, "ERROR: why"},
 		{"s", skipped, ""},
 		{"s", passed, "take it off the list"},
+		{"s", partial, "SKIP is expected"},
 		{"s", failed, "SKIP is expected (ORWRITE)"},
 		{"f", failed, ""},
 		{"f", passed, "take it off the list"},

@@ -135,14 +135,14 @@ func runSuiteTest(t *testing.T, tool string, tgt *target, name string) suiteResu
 // suiteTable returns the results by suite, and the reasons of those that did not simply pass.
 func suiteTable(tool, url string, results []suiteResult) string {
 	var order []string
-	counts := make(map[string]*[broken + 1]int)
-	var total [broken + 1]int
+	counts := make(map[string]*[verdicts]int)
+	var total [verdicts]int
 	var took time.Duration
 	for _, r := range results {
 		suite := r.name[:strings.LastIndexByte(r.name, '.')]
 		if counts[suite] == nil {
 			order = append(order, suite)
-			counts[suite] = new([broken + 1]int)
+			counts[suite] = new([verdicts]int)
 		}
 		counts[suite][r.verdict]++
 		total[r.verdict]++
@@ -151,10 +151,10 @@ func suiteTable(tool, url string, results []suiteResult) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s on %s, %d tests in %.0f s\n\n", tool, url, len(results), took.Seconds())
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	row := func(name string, c [broken + 1]int) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t\n", name, c[passed], c[failed], c[hung], c[broken], c[skipped])
+	row := func(name string, c [verdicts]int) {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", name, c[passed], c[partial], c[skipped], c[failed], c[hung], c[broken])
 	}
-	fmt.Fprintln(table, "suite\tpass\tfail\thang\terror\tskip\t")
+	fmt.Fprintln(table, "suite\tpass\tpart\tskip\tfail\thang\terror\t")
 	for _, suite := range order {
 		row(suite, *counts[suite])
 	}

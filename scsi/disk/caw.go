@@ -28,7 +28,7 @@ func (d *Disk) compareAndWrite(c *scsi.Command, m *medium) error {
 	}
 	half := int(blocks) << d.shift
 	if !exactData(c, 2*half) {
-		return scsi.InvalidFieldInCDB
+		return scsi.InvalidCommandIUField
 	}
 	if blocks == 0 {
 		return nil

@@ -154,13 +154,16 @@ func (d *Disk) unitOptions(ab *backstore.Abilities) *unit.Options {
 		Serial: d.opts.Serial, NAA: d.opts.NAA, EUI64: d.opts.EUI64, Name: d.opts.Name,
 		Versions:      []uint16{spc.ClaimSBC3},
 		VolatileCache: d.volatile,
-		Control:       d.opts.Control,
+		Control:       scsi.Control{TST: 1, QueueAlg: 1},
 		BlockSize:     d.blockSize,
 		MaxTransfer:   d.maxTransfer,
 		Ready:         d.ready,
 		Params:        d.params,
 		SelfTest:      d.selfTest,
 		Medium:        (*drive)(d),
+	}
+	if d.opts.Control != nil {
+		o.Control = *d.opts.Control
 	}
 	if ab.Identifier != nil {
 		id := ab.Identifier.Identity()

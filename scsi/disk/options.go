@@ -46,7 +46,9 @@ type Options struct {
 	MaxTransfer  int64 // bytes that one command moves at most; 0: 16 MiB, at most 1 GiB
 	MaxWriteSame int64 // bytes that one WRITE SAME changes at most; 0: 32 MiB; <0: no limit
 
-	Control scsi.Control // control mode page at the start
+	// Control is the control mode page at the start. nil: commands may be reordered, and
+	// each nexus has a task set of its own (QueueAlg 1, TST 1); everything else is off.
+	Control *scsi.Control
 }
 
 // shape is the part of a disk that never changes: what it advertises.

@@ -38,7 +38,7 @@ func (d *Disk) verify(c *scsi.Command, m *medium) error {
 			want = int64(d.blockSize)
 		}
 		if n > 0 && (c.Data() == nil || int64(c.Data().Len()) < want) {
-			return scsi.InvalidFieldInCDB // there is less to compare with than the command verifies
+			return scsi.InvalidCommandIUField // there is less to compare with than the command verifies
 		}
 	default:
 		return scsi.BadCDB(1, 2)

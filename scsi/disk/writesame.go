@@ -39,7 +39,7 @@ func (d *Disk) writeSame(c *scsi.Command, m *medium) error {
 	var block []byte // nil: zeroes
 	if !w.NDOB {
 		if !exactData(c, d.blockSize) {
-			return scsi.InvalidFieldInCDB
+			return scsi.InvalidCommandIUField
 		}
 		block = make([]byte, d.blockSize)
 		if _, err := c.Data().ReadAt(block, 0); err != nil {

@@ -81,6 +81,16 @@ func (t *Task) Wait() Result {
 	return t.Result()
 }
 
+// Ended reports whether a command that Start started has ended.
+func (t *Task) Ended() bool {
+	select {
+	case <-t.started:
+		return true
+	default:
+		return false
+	}
+}
+
 // Result is the outcome of the last Run.
 func (t *Task) Result() Result {
 	res := Result{Status: statusOf(t.err), Err: t.err}
@@ -137,10 +147,12 @@ func (t *Task) setUp(out []byte) error {
 		}
 		in, want, writes = parsed.In, parsed.Out, parsed.Writes
 	}
-	if op.Rule == scsi.RuleBytes && op.Dir == scsi.DirIn {
+	if op.Rule == scsi.RuleBytes {
 		in = min(in, maxParams)
+	} else if in > d.MaxTransfer {
+		return scsi.InvalidFieldInCDB
 	}
-	if in > d.MaxTransfer || want > d.MaxTransfer {
+	if want > d.MaxTransfer {
 		return scsi.InvalidFieldInCDB
 	}
 	if writes && t.r.Nexus.ReadOnly {
@@ -149,10 +161,11 @@ func (t *Task) setUp(out []byte) error {
 	if writes && t.r.Host.Control().SWP {
 		return scsi.SoftwareWriteProtected
 	}
-	want = min(want, int64(len(out)))
-	if (blockRule(op.Rule) || op.Rule == scsi.RuleVerify || op.Rule == scsi.RuleOneBlock || op.Rule == scsi.RuleCompare) &&
-		d.BlockSize != 0 && want%int64(d.BlockSize) != 0 {
-		return scsi.InvalidFieldInCDB
+	if have := int64(len(out)); have < want {
+		if wholeBlocks(op.Rule) && d.BlockSize != 0 && have%int64(d.BlockSize) != 0 {
+			return scsi.InvalidCommandIUField
+		}
+		want = have
 	}
 	c.ExpectedIn = uint32(in)
 	switch {
@@ -199,6 +212,11 @@ func (o *owner) DataReceived(error) {}
 func (o *owner) ResponseSent(error) {}
 
 func blockRule(r scsi.Rule) bool { return r == scsi.RuleBlocks || r == scsi.RuleBlocks6 }
+
+// wholeBlocks reports whether data of a command is in logical blocks.
+func wholeBlocks(r scsi.Rule) bool {
+	return blockRule(r) || r == scsi.RuleVerify || r == scsi.RuleOneBlock || r == scsi.RuleCompare
+}
 
 func statusOf(err error) scsi.Status {
 	if err == nil {

@@ -59,7 +59,7 @@ const (
 
 // Begin starts a new execution: it opens a new generation in phase running.
 func (s *State) Begin() {
-	s.Err = nil
+	s.Err, s.abandoned = nil, false
 	s.word.Store((s.word.Load()>>2+1)<<2 | running)
 }
 

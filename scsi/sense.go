@@ -78,6 +78,7 @@ const (
 	SavingNotSupported      Sense = 0x05_39_00
 	InvalidMessage          Sense = 0x05_49_00
 	RemovalPrevented        Sense = 0x05_53_02
+	InsufficientResources   Sense = 0x05_55_03
 	InvalidCommandIUField   Sense = 0x05_0E_03
 
 	MediumMayHaveChanged   Sense = 0x06_28_00

@@ -175,6 +175,10 @@ func (e *Engine) release() error {
 	return errors.Join(errs...)
 }
 
+// MemoryLimit bounds the data buffers of all commands. Transports and programs that use
+// the engine's pool for buffers of their own may charge it too.
+func (e *Engine) MemoryLimit() *sgv.Limit { return e.limit }
+
 // now is the time since the engine was made; cheaper than time.Now.
 func (e *Engine) now() time.Duration { return time.Since(e.epoch) }
 

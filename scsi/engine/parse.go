@@ -84,9 +84,14 @@ func (t *task) wholeBlocks() bool {
 	return false
 }
 
-// noMemory is the answer to a command that gets no buffer: see turnAway.
+// noMemory is the answer to a command that gets no buffer: see turnAway, but for one
+// that will never get it.
 func (t *task) noMemory(err error) error {
-	if err != sgv.ErrLimit {
+	switch err {
+	case sgv.ErrLimit:
+	case sgv.ErrTooLarge:
+		return scsi.InsufficientResources
+	default:
 		return err
 	}
 	t.n.set.mu.Lock()

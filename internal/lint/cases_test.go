@@ -93,6 +93,7 @@ func importCases() []ruleCase {
 		{"std", "os/exec", tree{"alua/a.go": body("alua", []string{"os/exec"}, "")}, []string{"runs no programs"}},
 		{"std", "in their places", tree{
 			"scsi/config/a.go":        body("config", []string{"encoding/json"}, ""),
+			"sgv/alloc.go":            body("sgv", []string{"reflect"}, ""),
 			"scsi/a_test.go":          body("scsi", []string{"testing", "reflect"}, ""),
 			"scsi/scsitest/a.go":      body("scsitest", []string{"testing"}, ""),
 			"examples/target/main.go": body("main", []string{"flag", "log", "net/http"}, ""),
@@ -177,11 +178,11 @@ func codeCases() []ruleCase {
 
 		{"exceptions", "unused", tree{"sgv/alloc.go": "package sgv"},
 			[]string{"needs the exception for", "needs the exception for", "needs the exception for",
-				"needs the exception for", "needs the exception for", "needs the exception for"}},
+				"needs the exception for", "needs the exception for", "needs the exception for", "needs the exception for"}},
 		{"exceptions", "all used", tree{
 			"sgv/a.go":               body("sgv", nil, "type Buf struct{}\nfunc (b *Buf) Release() { panic(1) }"),
 			"sgv/b.go":               body("sgv", nil, "var hook func()\nfunc Bind() { hook = nil }"),
-			"sgv/alloc.go":           body("sgv", []string{"unsafe"}, ""),
+			"sgv/alloc.go":           body("sgv", []string{"unsafe", "reflect"}, ""),
 			"scsi/a.go":              body("scsi", nil, "func init() {}"),
 			"internal/leak/a.go":     body("leak", []string{"os"}, "func Main() { os.Exit(1) }"),
 			"internal/peers/tool.go": body("peers", []string{"testing"}, "func missing(t testing.TB) { t.Skip() }"),

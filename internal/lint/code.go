@@ -83,8 +83,7 @@ func checkExit(r *Repo, rep *Reporter) {
 		pkg, name := p.pkgMember(call.Fun)
 		fatal := strings.HasPrefix(name, "Fatal") || strings.HasPrefix(name, "Panic")
 		switch {
-		case pkg == "os" && name == "Exit", pkg == "syscall" && name == "Exit", pkg == "log" && fatal,
-			pkg == "runtime" && name == "Goexit":
+		case pkg == "os" && name == "Exit", pkg == "syscall" && name == "Exit", pkg == "log" && fatal:
 			if p.Is(programs...) && !file.Test || r.Known.Exits.has(place) {
 				return
 			}

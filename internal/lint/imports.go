@@ -118,7 +118,7 @@ func checkStd(r *Repo, rep *Reporter) {
 		case "testing":
 			rep.Report(pos, "testing would come with every program that imports the package")
 		case "encoding/json", "encoding/gob", "reflect", "regexp", "text/template":
-			if p.Is(fastPath...) {
+			if p.Is(fastPath...) && !r.Known.Imports.has(file.Path+":"+imp) {
 				rep.Report(pos, imp+" has no place on the path of a command")
 			}
 		case "os/exec":

@@ -70,6 +70,7 @@ var layers = []layer{
 	{"fabric/fabrictest", append([]string{"scsi/disk", "backstore", "backstore/*"}, transportImports...)},
 	{"fabric/iscsi/internal/pdu", nil},
 	{"fabric/iscsi", append([]string{"fabric/iscsi/internal/pdu"}, transportImports...)},
+	{"fabric/local", append([]string{"scsi/sbc"}, transportImports...)},
 	{"fabric/*", transportImports},
 	{"scsi/config", []string{"scsi/engine", "alua", "scsi"}},
 
@@ -92,9 +93,10 @@ var layers = []layer{
 // testHelpers are the internal packages that only tests import.
 var testHelpers = []string{"internal/script", "internal/meta", "internal/leak", "internal/peers/..."}
 
-// testImports is what every test may import beside its layer's row.
+// testImports is what every test may import beside its layer's row: the helpers, and stores to put
+// below what is tested.
 var testImports = append([]string{
-	"scsi/scsitest", "fabric/fabrictest", "backstore/backstoretest", "backstore/faultstore",
+	"scsi/scsitest", "fabric/fabrictest", "backstore/backstoretest", "backstore/faultstore", "backstore/mem",
 }, testHelpers...)
 
 // Who may import each other module of go.mod; subpackages count as the module.

@@ -32,6 +32,7 @@ func (c ruleCase) repo(t *testing.T) *Repo {
 		Panics:  newList(map[string]string{"sgv/a.go:Buf.Release": "misuse"}),
 		Globals: newList(map[string]string{"sgv.hook": "bound once"}),
 		Unsafe:  newList(map[string]string{"sgv/alloc.go": "mapping"}),
+		Imports: newList(map[string]string{"sgv/alloc.go:reflect": "address"}),
 		Exits:   newList(map[string]string{"internal/leak/a.go:Main": "test main"}),
 		Inits:   newList(map[string]string{"scsi/a.go": "binds"}),
 		Skips:   newList(map[string]string{"internal/peers/tool.go:missing": "the helper"}),

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -89,12 +91,15 @@ func (c *checker) staticcheck(ctx context.Context) error {
 
 func (c *checker) test(ctx context.Context) error { return c.goTest(ctx, nil, "./...") }
 
+// single says -count=1, for the go command does not know that the variable changes what a test does
+// and would show the result of the step test again; and -p, which the variable would lower too.
 func (c *checker) single(ctx context.Context) error {
 	packages, err := c.codePackages(ctx)
 	if err != nil {
 		return err
 	}
-	return c.goTest(ctx, []string{"GOMAXPROCS=1"}, packages...)
+	flags := []string{"-count=1", "-p", strconv.Itoa(runtime.NumCPU())}
+	return c.goTest(ctx, []string{"GOMAXPROCS=1"}, append(flags, packages...)...)
 }
 
 func (c *checker) race(ctx context.Context) error {

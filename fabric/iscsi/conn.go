@@ -1,0 +1,200 @@
+package iscsi
+
+import (
+	"math/rand/v2"
+	"net"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/goscst/goscst/fabric"
+	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
+	"github.com/goscst/goscst/scsi"
+)
+
+// nexus is what a connection asks of the engine's session.
+type nexus interface {
+	NewCommand() *scsi.Command
+	Submit(c *scsi.Command)
+	Manage(t *fabric.Task)
+	Close(reason error)
+	QueueLimit() int
+}
+
+// conn is one TCP connection. Its goroutine, the reader, logs the initiator in, then
+// reads PDUs and submits commands on its own stack. Answers are sent by whoever
+// completes them (see txQueue). There is no other goroutine but, while the socket is
+// full, a flusher, and a timer.
+//
+// Locks: dmu comes before txq.mu; no other two are held together, and none is held
+// across a call of the engine.
+type conn struct {
+	srv *Server
+	nc  net.Conn
+	raw syscall.RawConn // nil: nc has no descriptor to use
+	log *zap.Logger
+
+	login pendingLogin
+
+	// Set when the login is over.
+	sess *session
+	nx   nexus // nil in a discovery session
+	par  Params
+	text *exchange
+
+	// Of the reader.
+	rx     receiver
+	held   holdQueue
+	ending bool       // no further PDU is handled
+	logout pdu.Header // the request that ended it
+	stats  rxStats
+	readFn func(uintptr) bool
+	noted  bool // a violation has been logged
+
+	txq txQueue
+	tx  txState
+
+	expCmdSN   atomic.Uint32 // written by the reader
+	maxCmdSN   atomic.Uint32 // written by the writer
+	limit      atomic.Uint32 // commands to let in at once
+	maxData    atomic.Int64  // longest data segment that the initiator takes
+	immediates atomic.Int32  // immediate requests in progress
+	alive      atomic.Bool   // something has come since the last tick
+	ticks      atomic.Uint32 // see tick
+	counters   connCounters
+
+	dmu     sync.Mutex
+	waits   waitTable // guarded by dmu
+	lastTTT uint32    // guarded by dmu
+	lost    bool      // guarded by dmu; no Data-Out will come any more
+
+	// Of the timer; see tick.
+	every  time.Duration // between two ticks
+	quiet  time.Duration // how long nothing has come
+	pinged bool
+
+	mu       sync.Mutex
+	dropping bool          // guarded by mu; drop has no more to do
+	onDown   func()        // guarded by mu; called with the end of the connection
+	timer    *time.Timer   // guarded by mu; nil before full-feature phase
+	err      error         // guarded by mu; why the connection ends
+	down     chan struct{} // closed when err is set
+}
+
+func newConn(srv *Server, nc net.Conn) *conn {
+	c := &conn{
+		srv: srv, nc: nc, raw: rawConn(nc), down: make(chan struct{}),
+		log: srv.log.With(zap.Stringer(logRemote, addr{nc.RemoteAddr()})),
+	}
+	c.waits.mix = rand.Uint32() | 1
+	c.readFn = c.readReady
+	c.initTx()
+	return c
+}
+
+// run is the connection's goroutine.
+func (c *conn) run() {
+	defer c.srv.forget(c)
+	if err := c.logIn(); err != nil {
+		c.fail(err)
+		if c.sess != nil {
+			c.end()
+		}
+		c.srv.loginFailed(c, c.cause())
+		return
+	}
+	c.startTimer()
+	err := c.unexpected(c.serve())
+	if err == errLoggedOut {
+		c.finishLogout()
+	}
+	c.fail(err)
+	c.end()
+}
+
+// fail closes the connection for a reason, of which the first counts. It does not block.
+func (c *conn) fail(err error) {
+	c.mu.Lock()
+	first := c.err == nil
+	var onDown func()
+	if first {
+		c.err = err
+		close(c.down)
+		onDown, c.onDown = c.onDown, nil
+	}
+	c.mu.Unlock()
+	if first {
+		_ = c.nc.Close() // nothing is left to be done about an error
+	}
+	if onDown != nil {
+		onDown()
+	}
+}
+
+// cause is why the connection ended.
+func (c *conn) cause() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// end is the reader's last work: everything that the engine waits for is answered, the
+// nexus is closed, and what the connection held goes back.
+func (c *conn) end() {
+	c.stopTimer()
+	err := c.cause()
+	c.kill()
+	c.giveUpWaits(err)
+	if c.nx != nil {
+		c.nx.Close(err)
+	} else {
+		c.sess.Closed(err)
+	}
+	c.tx.bg.Wait()
+	c.dropRxBuf()
+	c.publish()
+}
+
+// giveUpWaits answers the commands that wait for data: none will come.
+func (c *conn) giveUpWaits(err error) {
+	c.dmu.Lock()
+	c.lost = true
+	var active, held []*task
+	if c.waits.buckets != nil {
+		for i := range c.waits.buckets {
+			for t := c.waits.buckets[i]; t != nil; t = t.in.hash {
+				if t.in.active {
+					active = append(active, t)
+				} else if t.in.held {
+					held = append(held, t)
+				}
+			}
+		}
+		for i := range c.waits.buckets {
+			for t := c.waits.buckets[i]; t != nil; t = c.waits.buckets[i] {
+				c.forget(t)
+			}
+		}
+	}
+	c.dmu.Unlock()
+	for _, t := range active {
+		t.cmd.DataReceived(err)
+	}
+	for _, t := range held {
+		c.push(&t.resp, 0)
+	}
+}
+
+// addr is an address for logs; nil has a text too.
+type addr struct{ a net.Addr }
+
+// String is the address as text.
+func (a addr) String() string {
+	if a.a == nil {
+		return ""
+	}
+	return a.a.String()
+}

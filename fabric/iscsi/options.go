@@ -1,0 +1,70 @@
+package iscsi
+
+import "time"
+
+// Options are the limits and times of a Server. The zero value is ready for use: 0 is
+// the default that a field names, a negative value switches off what can be switched off.
+type Options struct {
+	// Offer is what the server wants of sessions.
+	Offer Offer
+
+	// TargetAlias, if not nil, gives the alias that a target declares at login; at most
+	// 255 bytes are sent.
+	TargetAlias func(target string) string
+
+	// MaxConnections bounds the connections of the server. 0: 8192; negative: no bound.
+	// Further ones are closed at once.
+	MaxConnections int
+	// MaxLogins bounds the connections that are not logged in. 0: 256; negative: no bound.
+	// A further one takes the place of the oldest.
+	MaxLogins int
+	// MaxSessions bounds the sessions, discovery sessions included. 0 and negative: no
+	// bound. A session that its initiator reinstates does not count twice.
+	MaxSessions int
+
+	// LoginTimeout is how long a login may take, the end of a session that it replaces
+	// included. 0: 15 s; negative: no bound.
+	LoginTimeout time.Duration
+	// NopInterval is how long a connection may be silent before the server asks with a
+	// NOP-In whether the initiator is there. 0: 30 s; negative: never.
+	NopInterval time.Duration
+	// NopTimeout is how long the initiator may take to send anything then. 0: 30 s.
+	NopTimeout time.Duration
+	// DataTimeout is how long a command may wait for its next Data-Out; then the
+	// connection ends. 0: 90 s; negative: no bound.
+	DataTimeout time.Duration
+	// SendTimeout is how long the initiator may take to read half a megabyte of
+	// answers. 0: 60 s; negative: no bound.
+	SendTimeout time.Duration
+	// KeepAlive is the interval of TCP keep-alive probes. 0: 45 s; negative: none.
+	KeepAlive time.Duration
+}
+
+// withDefaults returns o with its defaults filled in, and 0 for what is switched off.
+func (o Options) withDefaults() Options {
+	number := func(v *int, def int) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = max(*v, 0)
+	}
+	number(&o.MaxConnections, 8192)
+	number(&o.MaxLogins, 256)
+	number(&o.MaxSessions, 0)
+	span := func(v *time.Duration, def time.Duration) {
+		if *v == 0 {
+			*v = def
+		}
+		*v = max(*v, 0)
+	}
+	span(&o.LoginTimeout, 15*time.Second)
+	span(&o.NopInterval, 30*time.Second)
+	span(&o.NopTimeout, 30*time.Second)
+	span(&o.DataTimeout, 90*time.Second)
+	span(&o.SendTimeout, 60*time.Second)
+	span(&o.KeepAlive, 45*time.Second)
+	if o.NopTimeout == 0 {
+		o.NopInterval = 0
+	}
+	return o
+}

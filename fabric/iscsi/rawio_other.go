@@ -1,0 +1,29 @@
+//go:build !linux
+
+package iscsi
+
+import (
+	"errors"
+	"net"
+	"syscall"
+)
+
+// maxVec is how many pieces of memory one vectored call moves.
+const maxVec = 1024
+
+// iovec is a piece of memory as the kernel takes it; it has no use on this system.
+type iovec struct{}
+
+// rawConn returns nil: on this system connections are used through net.Conn alone.
+func rawConn(net.Conn) syscall.RawConn { return nil }
+
+// wouldBlock reports whether err says that a call on the descriptor would have waited.
+func wouldBlock(error) bool { return false }
+
+// readOnce, readvOnce and writevOnce are for the descriptors that rawConn finds.
+
+func readOnce(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+
+func readvOnce(uintptr, [][]byte, []iovec) (int, error) { return 0, errors.ErrUnsupported }
+
+func writevOnce(uintptr, [][]byte, []iovec) (int, error) { return 0, errors.ErrUnsupported }

@@ -1,0 +1,205 @@
+package iscsi
+
+import (
+	"sync"
+	"time"
+)
+
+// txState is what the writer works with. It belongs to whoever has the role of the
+// writer (see txQueue).
+type txState struct {
+	work   *txItem // taken from the queue, not built yet
+	batch  *txBatch
+	err    error // the connection is broken: nothing can be sent
+	last   bool  // the PDU that ends the connection has been built
+	silent bool  // a silent command has ended since the queue was empty
+	statSN uint32
+
+	// firstCmdSN + freed + limit - 1 is what the window lets in: every command that is
+	// answered makes room for another (RFC 7143 4.2.2.1).
+	firstCmdSN, freed uint32
+
+	flush   func()             // the goroutine for a full socket
+	tryFn   func(uintptr) bool // one attempt
+	waitFn  func(uintptr) bool // attempts until all is written
+	callErr error              // their result
+	bg      sync.WaitGroup     // flushers
+	stats   txStats
+}
+
+// maxTurns is how many batches a goroutine writes that has other things to do, before it
+// leaves the rest to a goroutine of its own.
+const maxTurns = 8
+
+// initTx makes the writer's functions, once, so that using them allocates nothing.
+func (c *conn) initTx() {
+	w := &c.tx
+	w.flush = func() {
+		defer w.bg.Done()
+		c.write(true)
+	}
+	w.tryFn = func(fd uintptr) bool {
+		w.callErr = w.batch.writeTo(fd)
+		return true
+	}
+	w.waitFn = func(fd uintptr) bool {
+		w.callErr = w.batch.writeTo(fd)
+		return !wouldBlock(w.callErr)
+	}
+}
+
+// write does the writer's work until the queue is empty. Unless it may wait, it hands
+// its role to a flusher as soon as the socket is full, so that an initiator that does
+// not read holds up nobody else.
+func (c *conn) write(mayWait bool) {
+	for turn := 0; c.nextBatch(); turn++ {
+		var err error
+		full := c.raw == nil || turn == maxTurns
+		switch {
+		case c.tx.err != nil:
+			err = c.tx.err
+		case mayWait:
+			err = c.writeWait()
+		case !full:
+			err = c.writeNow()
+			full = wouldBlock(err)
+		}
+		if full && !mayWait && c.tx.err == nil {
+			if c.handOver() {
+				return
+			}
+			err = errConnClosed
+		}
+		c.endBatch(err)
+	}
+}
+
+// writeNow writes what the socket takes of the batch.
+func (c *conn) writeNow() error {
+	if err := c.raw.Write(c.tx.tryFn); err != nil {
+		return err
+	}
+	return c.tx.callErr
+}
+
+// writeWait writes the batch, waiting for the socket, but not for an initiator that
+// takes nothing for too long.
+func (c *conn) writeWait() error {
+	w := &c.tx
+	if t := c.srv.opt.SendTimeout; t > 0 {
+		_ = c.nc.SetWriteDeadline(time.Now().Add(t)) // a closed connection fails below
+		defer func() { _ = c.nc.SetWriteDeadline(time.Time{}) }()
+	}
+	if c.raw != nil {
+		if err := c.raw.Write(w.waitFn); err != nil {
+			return err
+		}
+		return w.callErr
+	}
+	for len(w.batch.pending()) > 0 {
+		n, err := c.nc.Write(w.batch.pending()[0])
+		w.batch.wrote(n)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handOver gives the role of the writer to a flusher. It refuses on a connection that
+// is being taken down, whose end waits for the flusher.
+func (c *conn) handOver() bool {
+	c.txq.mu.Lock()
+	defer c.txq.mu.Unlock()
+	if c.txq.dead {
+		return false
+	}
+	c.tx.bg.Add(1)
+	go c.tx.flush()
+	return true
+}
+
+// nextBatch builds the next batch, unless one is left over from before a hand-over. If
+// there is nothing to build, it gives up the role of the writer and reports false.
+func (c *conn) nextBatch() bool {
+	w := &c.tx
+	for {
+		if w.batch != nil && len(w.batch.pending()) > 0 {
+			return true
+		}
+		if w.work == nil && !c.take() {
+			return false
+		}
+		if w.err != nil || w.last {
+			c.dropWork()
+			continue
+		}
+		if w.batch == nil {
+			w.batch = c.srv.batches.Get().(*txBatch)
+		}
+		c.buildBatch(w.batch)
+		if len(w.batch.bufs) == 0 { // nothing but silent commands
+			c.endBatch(nil)
+		}
+	}
+}
+
+// take moves the queue to the writer.
+func (c *conn) take() bool {
+	q, w := &c.txq, &c.tx
+	if w.silent {
+		w.silent = false
+		if c.shut() {
+			c.tellWindow() // goes into the queue, which this goroutine takes
+		}
+	}
+	q.mu.Lock()
+	if q.head == nil {
+		b := w.batch
+		w.batch = nil
+		q.writing = false
+		q.mu.Unlock()
+		if b != nil && b.pooled() {
+			c.srv.batches.Put(b)
+		}
+		return false
+	}
+	w.work = q.head
+	q.head, q.tail, q.bytes = nil, nil, 0
+	if q.dead && w.err == nil {
+		w.err = errConnClosed
+	}
+	q.mu.Unlock()
+	return true
+}
+
+// endBatch tells the owners of what was in the batch that it has left, or not.
+func (c *conn) endBatch(err error) {
+	w := &c.tx
+	if err != nil && w.err == nil {
+		w.err = err
+		c.fail(err)
+	}
+	b := w.batch
+	for _, it := range b.done {
+		c.complete(it, err)
+	}
+	w.stats.bytes += uint64(b.used + b.data)
+	w.stats.publish(c)
+	b.reset()
+}
+
+// dropWork ends everything that the writer has without sending it.
+func (c *conn) dropWork() {
+	w := &c.tx
+	err := w.err
+	if err == nil {
+		err = errConnClosed
+	}
+	for it := w.work; it != nil; {
+		next := it.next // before its owner has it back
+		c.complete(it, err)
+		it = next
+	}
+	w.work = nil
+}

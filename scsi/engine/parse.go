@@ -49,8 +49,8 @@ func (t *task) alloc() error {
 		out = min(out, int64(t.ExpectedOut))
 		if bs := int64(t.n.d.desc.BlockSize); t.wholeBlocks() && bs > 0 {
 			in = min(in, (int64(t.ExpectedIn)+bs-1)/bs*bs)
-			if out < t.out && out%bs != 0 {
-				// Part of a block cannot be written (SPC-6: INVALID FIELD IN COMMAND INFORMATION UNIT).
+			if out < t.out && out%bs != 0 && t.Op().Rule != scsi.RuleCompare {
+				// Part of a block cannot be written. COMPARE AND WRITE has more to check first.
 				return scsi.InvalidCommandIUField
 			}
 		}

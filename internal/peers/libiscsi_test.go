@@ -71,6 +71,17 @@ func TestLibiscsi(t *testing.T) {
 	}
 }
 
+// TestLibiscsiList discovers the target and its logical units.
+func TestLibiscsiList(t *testing.T) {
+	tool := Tool(t, "iscsi-ls", "libiscsi-bin")
+	tgt := startTarget(t, lun{size: 32 << 20}, lun{size: 64 << 20})
+	out := must(t, startTimeout, tool, "--show-luns", "iscsi://"+tgt.portal)
+	require.Regexp(t, `Target:`+regexp.QuoteMeta(targetName)+` Portal:`+regexp.QuoteMeta(tgt.portal)+`,\d+`, out)
+	for i, size := range []string{"31M", "63M"} { // it takes the last block's number for the count, and rounds down
+		require.Regexp(t, fmt.Sprintf(`Lun:%d +Type:DIRECT_ACCESS \(Size:%s\)`, tgt.first+i, size), out)
+	}
+}
+
 var suiteName = regexp.MustCompile(`(?m)^(SCSI|iSCSI)\.[^.\s]+\.\S+$`)
 
 // suiteTests returns the names of the tests, each once: the other families only repeat them.

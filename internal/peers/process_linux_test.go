@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"regexp"
 	"strings"
@@ -35,6 +36,41 @@ func TestProcessEndsWithItsTest(t *testing.T) {
 	})
 	for _, pid := range pids {
 		requireGone(t, pid)
+	}
+}
+
+// noteTB notes the failures of a test.
+type noteTB struct {
+	testing.TB
+	notes []string
+}
+
+func (n *noteTB) Helper() {}
+
+func (n *noteTB) Errorf(format string, args ...any) {
+	n.notes = append(n.notes, fmt.Sprintf(format, args...))
+}
+
+func TestStop(t *testing.T) {
+	for _, c := range []struct{ name, script, note string }{
+		{"in order", "trap 'exit 0' INT; echo ready; while :; do sleep 0.01; done", ""},
+		{"with a status", "trap 'exit 66' INT; echo ready; while :; do sleep 0.01; done", "exit status 66"},
+		{"before", "echo ready", "before its time"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := start(t, "/bin/sh", "-c", c.script)
+			p.await(t, regexp.MustCompile("ready"))
+			if c.name == "before" {
+				<-p.exited
+			}
+			var n noteTB
+			p.stop(&n)
+			if c.note == "" {
+				require.Empty(t, n.notes)
+			} else {
+				require.Contains(t, strings.Join(n.notes, " "), c.note)
+			}
+		})
 	}
 }
 

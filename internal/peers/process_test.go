@@ -19,7 +19,8 @@ const startTimeout = time.Minute
 // process is a program that runs beside a test and ends with it.
 type process struct {
 	cmd    *exec.Cmd
-	exited chan struct{}
+	exited chan struct{} // closed when it has ended
+	err    error         // how, once exited is closed
 
 	mu     sync.Mutex
 	output bytes.Buffer  // guarded by mu
@@ -38,7 +39,7 @@ func start(t testing.TB, path string, args ...string) *process {
 	ownGroup(p.cmd)
 	require.NoError(t, p.cmd.Start())
 	go func() {
-		_ = p.cmd.Wait() // how it ended is for the test to judge
+		p.err = p.cmd.Wait()
 		close(p.exited)
 	}()
 	t.Cleanup(func() {
@@ -54,6 +55,23 @@ func start(t testing.TB, path string, args ...string) *process {
 func (p *process) kill() {
 	killGroup(p.cmd)
 	<-p.exited
+}
+
+// stop asks the program to end, as an administrator does, and requires that it does so in time and
+// successfully.
+func (p *process) stop(t testing.TB) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Errorf("%s has ended before its time: %v", p.cmd.Path, err)
+	}
+	select {
+	case <-p.exited:
+		if p.err != nil {
+			t.Errorf("%s: %v", p.cmd.Path, p.err)
+		}
+	case <-time.After(startTimeout):
+		t.Errorf("%s does not end", p.cmd.Path)
+	}
 }
 
 // Write takes what the program prints.

@@ -69,6 +69,8 @@ func startOurs(t testing.TB, luns []lun) *target {
 		args = append(args, "-lun", l.flag())
 	}
 	p := start(t, builtTarget(t), args...)
+	// With the race detector, a race shows in the exit status.
+	t.Cleanup(func() { p.stop(t) })
 	return &target{
 		portal: p.await(t, servesISCSI)[1],
 		debug:  p.await(t, servesHTTP)[0],

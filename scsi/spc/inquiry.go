@@ -68,7 +68,7 @@ type StandardInquiry struct {
 
 	VendorSpecific []byte   // bytes 36 to 55: at most 20
 	Descriptors    []uint16 // version descriptors: at most 8
-	Extra          []byte   // vendor-specific bytes from 96 on: at most 160
+	Extra          []byte   // vendor-specific bytes from 96 on: at most 164
 }
 
 const (

@@ -44,7 +44,7 @@ type LogFormat uint8
 const (
 	LogBoundedCounter   LogFormat = 0
 	LogASCIIList        LogFormat = 1
-	LogUnboundedCounter LogFormat = 2 // also bounded, by SPC-4's name a data counter
+	LogUnboundedCounter LogFormat = 2 // or a bounded one, as the parameter's definition says
 	LogBinaryList       LogFormat = 3
 )
 

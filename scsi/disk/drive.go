@@ -99,7 +99,7 @@ func (v *drive) Eject(ctx context.Context, flush bool) error {
 		return scsi.CommandAborted
 	}
 	defer d.unlockDrive()
-	return d.unload(ctx, flush)
+	return d.flushed(ctx, d.unload(ctx, flush))
 }
 
 // Load implements unit.Medium.
@@ -144,13 +144,13 @@ func (d *Disk) unload(ctx context.Context, flush bool) error {
 	}
 	if err := m.drain(ctx); err != nil {
 		back()
-		return d.flushed(ctx, err)
+		return err
 	}
 	if flush && m.volatile {
 		if err := m.ab.Flusher.Flush(ctx, 0, 0); err != nil {
 			m.reopen()
 			back()
-			return d.flushed(ctx, err)
+			return err
 		}
 	}
 	d.tray = m

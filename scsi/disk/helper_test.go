@@ -68,6 +68,14 @@ func contents(t testing.TB, s backstore.Backstore) []byte {
 	return b
 }
 
+// head reads the first n bytes of a store.
+func head(t testing.TB, s backstore.Backstore, n int) []byte {
+	t.Helper()
+	b := make([]byte, n)
+	require.NoError(t, s.Readv(context.Background(), [][]byte{b}, 0))
+	return b
+}
+
 // fill writes to a store behind the disk's back.
 func fill(t testing.TB, s backstore.Backstore, b []byte, off int64) {
 	t.Helper()

@@ -23,6 +23,16 @@ func (r Result) Code() scsi.Sense {
 	return r.Sense.Sense
 }
 
+// ResultOf is what an initiator would see of a command without data-in that ends with
+// err.
+func ResultOf(err error) Result {
+	res := Result{Status: statusOf(err), Err: err}
+	if res.Status == scsi.StatusCheckCondition {
+		res.Sense = senseOf(err)
+	}
+	return res
+}
+
 // Task is a command of a Recorder. Its methods are for one goroutine, Abort aside.
 type Task struct {
 	Command *scsi.Command
@@ -93,11 +103,8 @@ func (t *Task) Ended() bool {
 
 // Result is the outcome of the last Run.
 func (t *Task) Result() Result {
-	res := Result{Status: statusOf(t.err), Err: t.err}
+	res := ResultOf(t.err)
 	if t.err != nil {
-		if res.Status == scsi.StatusCheckCondition {
-			res.Sense = senseOf(t.err)
-		}
 		return res
 	}
 	n := t.st.DataIn

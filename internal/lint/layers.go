@@ -81,7 +81,7 @@ var layers = []layer{
 
 	// tools of the project
 	{"internal/script", nil},
-	{"internal/meta", []string{"sgv"}},
+	{"internal/meta", []string{"scsi", "scsi/sbc", "scsi/spc"}},
 	{"internal/leak", []string{"sgv"}},
 	{"internal/gen/...", []string{"scsi"}},
 	{"internal/lint", nil},

@@ -93,8 +93,8 @@ type Characteristics struct {
 	WACEREQ          uint8  // the same after a cryptographic erase
 	FormFactor       uint8  // nominal form factor; 0: not reported
 	Zoned            uint8  // 0: not reported
-	FUAB             bool   // FUA is honoured, with SYNCHRONIZE CACHE, as SBC-4 says
-	VBULS            bool   // VERIFY with BYTCHK 00b supports any number of blocks
+	FUAB             bool   // FUA and SYNCHRONIZE CACHE mean what SBC-4 says, not what SBC-2 said
+	VBULS            bool   // blocks that are not mapped can be compared by VERIFY
 	DepopulationTime uint32 // seconds
 }
 

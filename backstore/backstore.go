@@ -156,7 +156,9 @@ type (
 		Verify(ctx context.Context, off, n int64) error
 	}
 
-	// ExtentMapper tells which blocks are allocated. Without it all blocks are Mapped.
+	// ExtentMapper tells which blocks are allocated. Without it all blocks are Mapped. Blocks that
+	// are not Mapped read as zeroes; the map may say Mapped of more blocks than were written, and
+	// Deallocated of zeroes for which storage is reserved.
 	ExtentMapper interface {
 		// AppendExtents appends extents that follow each other without gaps from off on,
 		// neighbours differing in state, and returns the longer dst. It stops at off+n, or

@@ -117,6 +117,20 @@ func TestPageRecycling(t *testing.T) {
 	}
 }
 
+// TestZeroesStayMapped: zeroes that must not be unmapped are mapped, and take memory.
+func TestZeroesStayMapped(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	require.NoError(t, s.WriteZeroes(t.Context(), 512, pageSize, false))
+	require.EqualValues(t, 2*pageSize, s.Allocated())
+	all, err := s.AppendExtents(t.Context(), make([]backstore.MappedExtent, 0, 8), 0, 1<<20)
+	require.NoError(t, err)
+	require.Equal(t, []backstore.MappedExtent{
+		{Extent: backstore.Extent{Len: 512}, State: backstore.Deallocated},
+		{Extent: backstore.Extent{Off: 512, Len: pageSize}, State: backstore.Mapped},
+		{Extent: backstore.Extent{Off: 512 + pageSize, Len: 1<<20 - 512 - pageSize}, State: backstore.Deallocated},
+	}, all)
+}
+
 func TestLimit(t *testing.T) {
 	s := newStore(t, 1<<20, &Options{Limit: 2*pageSize + 100})
 	write(t, s, 0, 512, 1)

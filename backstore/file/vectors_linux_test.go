@@ -1,0 +1,4 @@
+package file
+
+// haveVectors: vectors go to the system as they are.
+const haveVectors = true

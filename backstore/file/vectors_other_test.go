@@ -1,0 +1,6 @@
+//go:build !linux
+
+package file
+
+// haveVectors: vectors go to the system as they are.
+const haveVectors = false

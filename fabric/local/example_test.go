@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log"
 
 	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/fabric/local"
@@ -13,45 +12,52 @@ import (
 	"github.com/goscst/goscst/scsi/engine"
 )
 
-// A program serves a disk to itself.
+// A program uses a disk of its own target, without a network.
 func Example() {
-	ctx := context.Background()
 	eng := engine.New(nil)
+	defer eng.Close()
+	if err := use(eng); err != nil {
+		fmt.Println(err)
+	}
+	// Output:
+	// "hello" on a disk of 1048576 bytes
+	// beyond the end: true
+}
+
+func use(eng *engine.Engine) error {
 	ram, err := eng.AddDevice("ram0", disk.New(mem.New(1<<20), nil), nil)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	tgt, err := eng.AddTarget("self", nil)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	if err := tgt.Map(0, ram, nil); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	tgt.Enable()
 
+	ctx := context.Background()
 	ini, err := local.Login(ctx, tgt, nil)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
+	defer ini.Close()
 	d, err := ini.Disk(ctx, 0)
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	if _, err := d.WriteAt([]byte("hello"), 1000); err != nil {
-		log.Fatal(err)
+		return err
 	}
 	p := make([]byte, 5)
 	if _, err := d.ReadAt(p, 1000); err != nil {
-		log.Fatal(err)
+		return err
 	}
-	fmt.Printf("%s, %d bytes\n", p, d.Size())
+	fmt.Printf("%q on a disk of %d bytes\n", p, d.Size())
 
 	_, err = ini.Do(ctx, 0, scsi.AppendRead16(nil, 1<<40, 1), nil, make([]byte, 512))
-	fmt.Println(errors.Is(err, scsi.LBAOutOfRange))
-	fmt.Println(ini.Close(), eng.Close())
-	// Output:
-	// hello, 1048576 bytes
-	// true
-	// <nil> <nil>
+	fmt.Println("beyond the end:", errors.Is(err, scsi.LBAOutOfRange))
+	return nil
 }

@@ -60,7 +60,7 @@ const (
 // Begin starts a new execution: it opens a new generation in phase running.
 func (s *State) Begin() {
 	s.Err, s.abandoned = nil, false
-	s.word.Store((s.word.Load()>>2+1)<<2 | running)
+	s.word.Store((s.word.Load()>>2 + 1) << 2) // phase running, which is 0
 }
 
 // Defer hands the obligation to complete to the caller and returns its generation.

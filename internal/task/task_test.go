@@ -96,11 +96,11 @@ func TestMisuse(t *testing.T) {
 }
 
 func TestAbandon(t *testing.T) {
-	s, o := newState()
+	s, _ := newState()
 	require.False(t, s.Abandon(), "nobody deferred")
 	require.False(t, s.Abandon())
 
-	s, o = newState()
+	s, o := newState()
 	gen := s.Defer()
 	require.True(t, s.Abandon(), "a Pending is outstanding")
 	s.Complete(gen, errTest)

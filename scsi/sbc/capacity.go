@@ -16,9 +16,7 @@ type Capacity struct {
 	LowestAligned uint16 // first LBA at the start of a physical block: 14 bits
 }
 
-const capacity16Len = 32
-
-// AppendCapacity16 appends READ CAPACITY(16) parameter data.
+// AppendCapacity16 appends READ CAPACITY(16) parameter data: 32 bytes.
 func AppendCapacity16(dst []byte, c *Capacity) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, c.LastLBA)
 	dst = binary.BigEndian.AppendUint32(dst, c.BlockSize)

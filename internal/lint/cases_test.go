@@ -120,7 +120,7 @@ func codeCases() []ruleCase {
 			"examples/x/main.go":      body("main", []string{"log"}, "func main() { log.Fatal() }"),
 			"internal/leak/a.go":      body("leak", []string{"os"}, "func Main() { os.Exit(1) }"),
 			"sgv/a.go":                body("sgv", nil, "type E struct{}\nfunc (E) Exit() {}\nfunc F(os E) { os.Exit() }"),
-			"scsi/example_a_test.go":  body("scsi_test", []string{"fmt"}, "func Example() { fmt.Println(1) }"),
+			"scsi/example_a_test.go":  body("scsi_test", []string{"fmt", "log"}, "func Example() { fmt.Println(1); log.Fatal() }"),
 			"internal/dev/command.go": body("main", []string{"fmt"}, "func F() { fmt.Println(1) }"),
 		}, nil},
 

@@ -84,8 +84,9 @@ func checkExit(r *Repo, rep *Reporter) {
 		fatal := strings.HasPrefix(name, "Fatal") || strings.HasPrefix(name, "Panic")
 		switch {
 		case pkg == "os" && name == "Exit", pkg == "syscall" && name == "Exit", pkg == "log" && fatal:
-			if p.Is(programs...) && !file.Test || r.Known.Exits.has(place) {
-				return
+			example := file.Test && strings.HasPrefix(place, file.Path+":Example")
+			if p.Is(programs...) && !file.Test || example || r.Known.Exits.has(place) {
+				return // an example is a program to its reader
 			}
 			rep.Report(file.at(call), fmt.Sprintf("%s.%s ends the process of the application", pkg, name))
 		case pkg == "fmt" && strings.HasPrefix(name, "Print"), p.builtin(call.Fun, "println"), p.builtin(call.Fun, "print"):
@@ -167,7 +168,7 @@ func checkSkip(r *Repo, rep *Reporter) {
 			}
 		}
 		if slices.Contains([]string{"t", "tb", "b", "f", "T", "TB", "B", "F"}, name) && !r.Known.Skips.has(place) {
-			rep.Report(file.at(call), "a test is skipped only for a missing tool, by internal/peers")
+			rep.Report(file.at(call), "a test is skipped only for what the machine lacks, by Tool or Missing of internal/peers")
 		}
 	})
 }

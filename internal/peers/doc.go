@@ -6,8 +6,8 @@
 //
 // The initiators are programs of other packages. A test asks for each by [Tool]: where it is
 // missing, the test is skipped, or fails if GOSCST_REQUIRE_TOOLS is 1 in the environment, as it is
-// in continuous integration. Other packages' tests may use Tool as well; nothing else of this
-// package is for them.
+// in continuous integration. Other packages' tests use Tool as well, and [Missing] for what a machine
+// may lack besides; nothing else of this package is for them.
 //
 // More of the environment:
 //

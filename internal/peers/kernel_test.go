@@ -42,7 +42,7 @@ func bootGuest(t *testing.T) *guest {
 	defer cancel()
 	img, err := vm.Build(ctx, cache)
 	if errors.Is(err, vm.ErrNoPackages) {
-		missing(t, err.Error())
+		Missing(t, err.Error())
 	}
 	require.NoError(t, err)
 

@@ -30,7 +30,7 @@ type qemu struct {
 func TestQemu(t *testing.T) {
 	img, io := Tool(t, "qemu-img", qemuPackage), Tool(t, "qemu-io", qemuPackage)
 	if !strings.Contains(must(t, qemuTimeout, img, "--help"), " iscsi") {
-		missing(t, "qemu-img has no iscsi driver (Debian package qemu-block-extra)")
+		Missing(t, "qemu-img has no iscsi driver (Debian package qemu-block-extra)")
 	}
 	t.Parallel()
 	const size = 96 << 20

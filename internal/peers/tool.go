@@ -15,13 +15,14 @@ func Tool(t testing.TB, name, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
-		missing(t, name+" is not installed (Debian package "+debian+")")
+		Missing(t, name+" is not installed (Debian package "+debian+")")
 	}
 	return path
 }
 
-// missing ends the test for want of something that this machine could have.
-func missing(t testing.TB, what string) {
+// Missing ends the test t for want of something that another machine has: it is skipped, or fails
+// if tools are required. what says what is missing.
+func Missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv(requireVar) == "1" {
 		t.Fatalf("%s, and %s=1", what, requireVar)

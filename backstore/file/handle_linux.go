@@ -18,10 +18,11 @@ type handle struct {
 	f         *os.File
 	fd        int
 	blockSize int
-	unit      int  // bytes in a block of the file system
-	direct    bool // O_DIRECT
-	dsync     bool // O_DSYNC
-	memory    bool // a file system in memory: nothing blocks
+	unit      int          // bytes in a block of the file system
+	direct    bool         // O_DIRECT
+	dsync     bool         // O_DSYNC
+	memory    bool         // a file system in memory: nothing blocks
+	sync      func() error // fdatasync; tests have it fail
 
 	noSyncWrite   atomic.Bool // RWF_DSYNC was refused
 	noNowaitWrite atomic.Bool // RWF_NOWAIT was refused for a write
@@ -45,6 +46,7 @@ func openFlags(opts *Options) (int, error) {
 func (h *handle) init(f *os.File, blockSize int, opts *Options) error {
 	h.f, h.fd = f, int(f.Fd())
 	h.blockSize = blockSize
+	h.sync = func() error { return retry(func() error { return unix.Fdatasync(h.fd) }) }
 	h.direct = opts.Direct
 	h.dsync = opts.WriteThrough
 	var st unix.Stat_t
@@ -156,8 +158,6 @@ func (h *handle) canNowait(n int) bool {
 	_, err := unix.Preadv2(h.fd, [][]byte{make([]byte, n)}, 0, unix.RWF_NOWAIT)
 	return err == nil || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR)
 }
-
-func (h *handle) sync() error { return retry(func() error { return unix.Fdatasync(h.fd) }) }
 
 func (h *handle) truncate(size int64) error {
 	return retry(func() error { return unix.Ftruncate(h.fd, size) })

@@ -23,7 +23,8 @@ const bufferSize = 256 << 10
 type handle struct {
 	f       *os.File
 	unit    int
-	buffers sync.Pool // of *[]byte
+	sync    func() error // tests have it fail
+	buffers sync.Pool    // of *[]byte
 }
 
 func openFlags(opts *Options) (int, error) {
@@ -37,7 +38,7 @@ func openFlags(opts *Options) (int, error) {
 }
 
 func (h *handle) init(f *os.File, _ int, opts *Options) error {
-	h.f, h.unit = f, 4096
+	h.f, h.unit, h.sync = f, 4096, f.Sync
 	_, err := openFlags(opts)
 	return err
 }
@@ -103,7 +104,6 @@ func (h *handle) full(ctx context.Context, kind ioKind, b []byte, off int64) err
 func (h *handle) tryRead([][]byte, int64) error  { return backstore.ErrWouldBlock }
 func (h *handle) tryWrite([][]byte, int64) error { return backstore.ErrWouldBlock }
 
-func (h *handle) sync() error                { return h.f.Sync() }
 func (h *handle) truncate(size int64) error  { return h.f.Truncate(size) }
 func (h *handle) allocate(_, _ int64) error  { return errors.ErrUnsupported }
 func (h *handle) punch(_, _ int64) error     { return errors.ErrUnsupported }

@@ -1,4 +1,0 @@
-package file
-
-// haveVectors: vectors go to the system as they are.
-const haveVectors = true

@@ -1,6 +1,0 @@
-//go:build !linux
-
-package file
-
-// haveVectors: vectors go to the system as they are.
-const haveVectors = false

@@ -80,6 +80,13 @@ func (c *Command) DataOut() *sgv.Buf { return c.st.DataOut }
 // the answer of a command that reads blocks, and nothing of any other.
 func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 
+// Lend makes memory that the handler lends the data-in, in place of Data, so that it need
+// not be copied: segs together are as long as Data. The bytes must not change until
+// release is called, once and from any goroutine, when the response has left or the
+// command has ended otherwise; it must not block. segs itself is free when Lend returns.
+// After an error, release has not been called and Data is as it was.
+func (c *Command) Lend(segs [][]byte, release func()) error { return c.st.Owner.Lend(segs, release) }
+
 // Reply makes b the answer, cut to what the initiator allows (SPC-6 4.2.5.6). It is
 // for parameter data; the return value is always nil, so that a handler may end with
 //

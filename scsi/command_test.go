@@ -15,11 +15,16 @@ import (
 // owner records what an engine would be told.
 type owner struct {
 	done, received, sent []error
+	lent                 [][]byte
 }
 
 func (o *owner) Done(err error)         { o.done = append(o.done, err) }
 func (o *owner) DataReceived(err error) { o.received = append(o.received, err) }
 func (o *owner) ResponseSent(err error) { o.sent = append(o.sent, err) }
+func (o *owner) Lend(segs [][]byte, release func()) error {
+	o.lent = segs
+	return nil
+}
 
 // withData is a command in execution with a buffer of n bytes.
 func withData(t *testing.T, n int) (*Command, *task.State, *owner) {

@@ -20,6 +20,8 @@ type Owner interface {
 	DataReceived(err error)
 	// ResponseSent ends a command whose response the transport has sent or lost.
 	ResponseSent(err error)
+	// Lend makes memory of the handler the data-in; see scsi.Command.Lend.
+	Lend(segs [][]byte, release func()) error
 }
 
 // State is the shared state of one command. The goroutine that owns the command

@@ -16,9 +16,10 @@ func TestMain(m *testing.M) { leak.Main(m) }
 // owner is an engine that only keeps books.
 type owner struct{ done []error }
 
-func (o *owner) Done(err error)     { o.done = append(o.done, err) }
-func (o *owner) DataReceived(error) {}
-func (o *owner) ResponseSent(error) {}
+func (o *owner) Done(err error)              { o.done = append(o.done, err) }
+func (o *owner) DataReceived(error)          {}
+func (o *owner) ResponseSent(error)          {}
+func (o *owner) Lend([][]byte, func()) error { return nil }
 
 var errTest = errors.New("test")
 
@@ -154,9 +155,10 @@ type racer struct {
 	note      int   // written by either side before the handshake, read by whoever continues
 }
 
-func (r *racer) Done(err error)     { r.end(err) }
-func (r *racer) DataReceived(error) {}
-func (r *racer) ResponseSent(error) {}
+func (r *racer) Done(err error)              { r.end(err) }
+func (r *racer) DataReceived(error)          {}
+func (r *racer) ResponseSent(error)          {}
+func (r *racer) Lend([][]byte, func()) error { return nil }
 
 func (r *racer) end(err error) {
 	r.got = err

@@ -15,10 +15,11 @@ func TestAllocs(t *testing.T) {
 	inline := newSubmitter(newMem(t, nil))
 	inline.inline, inline.quiet = true, true
 	for name, store := range map[string]backstore.Backstore{
-		"inline":       newMem(t, nil),
-		"worker":       newMem(t, &mem.Options{Without: backstore.CapNowait}),
-		"worker, FUA":  newMem(t, &mem.Options{Without: backstore.CapNowait, Volatile: true}),
-		"emulated FUA": newMem(t, &mem.Options{Without: backstore.CapNowait | backstore.CapFUA, Volatile: true}),
+		"lent":         newMem(t, nil),
+		"inline":       newMem(t, &mem.Options{Without: backstore.CapLend}),
+		"worker":       newMem(t, &mem.Options{Without: backstore.CapNowait | backstore.CapLend}),
+		"worker, FUA":  newMem(t, &mem.Options{Without: backstore.CapNowait | backstore.CapLend, Volatile: true}),
+		"emulated FUA": newMem(t, &mem.Options{Without: backstore.CapNowait | backstore.CapLend | backstore.CapFUA, Volatile: true}),
 		"submitter":    inline,
 	} {
 		t.Run(name, func(t *testing.T) {

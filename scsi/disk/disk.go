@@ -27,6 +27,7 @@ type Disk struct {
 	wce     atomic.Bool            // the write cache is enabled
 	med     atomic.Pointer[medium] // nil: none is loaded
 	scratch sync.Pool              // of *[scratchSize]byte
+	lends   sync.Pool              // of *[][]byte: headers of memory that a store lends
 
 	moving chan struct{} // capacity 1, a lock: one Insert, Eject or Load at a time
 	tray   *medium       // guarded by moving; ejected, not taken out
@@ -53,6 +54,7 @@ func New(store backstore.Backstore, opts *Options) *Disk {
 		d.opts = *opts
 	}
 	d.scratch.New = func() any { return new([scratchSize]byte) }
+	d.lends.New = func() any { v := make([][]byte, 0, 16); return &v }
 	var ab backstore.Abilities
 	if store != nil {
 		ab = backstore.Resolve(store)

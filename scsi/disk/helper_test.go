@@ -116,7 +116,7 @@ type hooked struct {
 }
 
 func newHooked(s backstore.Backstore, hide backstore.Cap) *hooked {
-	return &hooked{Passthrough: backstore.Passthrough{Inner: s, Hide: hide}}
+	return &hooked{Passthrough: backstore.Passthrough{Inner: s, Hide: hide | backstore.CapLend}}
 }
 
 // set installs a hook; nil lets everything pass.

@@ -63,6 +63,9 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	if t.fua && m.volatile || !m.fits(t.n) {
 		return scsi.ErrWouldBlock
 	}
+	if m.ab.Lender != nil && d.lend(c, m, &t) {
+		return nil
+	}
 	if m.ab.Nowait != nil {
 		switch err := m.ab.Nowait.TryReadv(t.buf.Segs(), t.off); err {
 		case nil:
@@ -77,6 +80,22 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 		return nil
 	}
 	return scsi.ErrWouldBlock
+}
+
+// lend answers a READ with memory of the store, if it lends some.
+func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
+	v := d.lends.Get().(*[][]byte)
+	iov, release, ok := m.ab.Lender.Lend(t.off, int64(t.n), (*v)[:0])
+	if ok {
+		if err := c.Lend(iov, release); err != nil {
+			release()
+			ok = false
+		}
+	}
+	clear(iov)
+	*v = iov[:0]
+	d.lends.Put(v)
+	return ok
 }
 
 // read is READ (SBC-4 5.13 to 5.16) on a worker. With FUA the data comes from the medium:

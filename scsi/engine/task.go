@@ -108,6 +108,19 @@ func (t *task) buffer(n int64) (*sgv.Buf, error) {
 	return t.n.d.pool.Get(int(n), t.s.limit)
 }
 
+// Lend implements task.Owner.
+func (t *task) Lend(segs [][]byte, release func()) error {
+	b, err := t.n.d.pool.Wrap(segs, release)
+	if err != nil {
+		return err
+	}
+	if t.st.Data != nil {
+		t.st.Data.Release()
+	}
+	t.st.Data = b
+	return nil
+}
+
 // ResponseSent implements task.Owner: the command is over.
 func (t *task) ResponseSent(err error) {
 	s, n := t.s, t.n

@@ -218,6 +218,18 @@ func (o *owner) Done(err error)     { o.done <- err }
 func (o *owner) DataReceived(error) {}
 func (o *owner) ResponseSent(error) {}
 
+func (o *owner) Lend(segs [][]byte, release func()) error {
+	b, err := o.r.pool.Wrap(segs, release)
+	if err != nil {
+		return err
+	}
+	if o.st.Data != nil {
+		o.st.Data.Release()
+	}
+	o.st.Data = b
+	return nil
+}
+
 func blockRule(r scsi.Rule) bool { return r == scsi.RuleBlocks || r == scsi.RuleBlocks6 }
 
 // wholeBlocks reports whether data of a command is in logical blocks.

@@ -1,0 +1,54 @@
+package disk_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/scsi"
+)
+
+// lender counts what it lends.
+type lender struct {
+	backstore.Passthrough
+	lent, back int
+	refuse     bool
+}
+
+func (l *lender) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
+	if l.refuse {
+		return dst, nil, false
+	}
+	iov, back, ok := l.Passthrough.Lend(off, n, dst)
+	if ok {
+		l.lent++
+	}
+	return iov, func() { l.back++; back() }, ok
+}
+
+// TestReadLends: a READ is answered from the store's own memory, which does not change
+// while the answer is on its way and is given back when it has left.
+func TestReadLends(t *testing.T) {
+	store := newMem(t, nil)
+	old := pattern(1, 256*512)
+	require.NoError(t, store.Writev(context.Background(), [][]byte{old}, 0))
+	l := &lender{Passthrough: backstore.Passthrough{Inner: store}}
+	r := newRecorder(t, l, nil)
+	task := r.Prepare(cdb(scsi.OpRead10, 0, 256, 0), nil)
+	require.Equal(t, scsi.StatusGood, task.Run())
+	require.Equal(t, 1, l.lent)
+	require.NoError(t, store.Writev(context.Background(), [][]byte{pattern(2, 256*512)}, 0))
+	require.Equal(t, old, task.Result().Data)
+	require.Zero(t, l.back)
+	task.Release()
+	require.Equal(t, 1, l.back)
+
+	l.refuse = true
+	task = r.Prepare(cdb(scsi.OpRead10, 0, 256, 0), nil)
+	defer task.Release()
+	require.Equal(t, scsi.StatusGood, task.Run())
+	require.Equal(t, pattern(2, 256*512), task.Result().Data)
+	require.Equal(t, 1, l.lent)
+}

@@ -16,7 +16,7 @@ const (
 	maxCompare      = 255     // blocks of one COMPARE AND WRITE
 
 	defaultTransfer  = 16 << 20
-	defaultWriteSame = 32 << 20
+	defaultWriteSame = 16 << 20
 	maxTransfer      = 1 << 30
 )
 
@@ -44,7 +44,7 @@ type Options struct {
 	KeepStore    bool // Close leaves the store open
 
 	MaxTransfer  int64 // bytes that one command moves at most; 0: 16 MiB, at most 1 GiB
-	MaxWriteSame int64 // bytes that one WRITE SAME changes at most; 0: 32 MiB; <0: no limit
+	MaxWriteSame int64 // bytes that one WRITE SAME changes at most; 0: 16 MiB; <0: no limit
 
 	// Control is the control mode page at the start. nil: commands may be reordered, and
 	// each nexus has a task set of its own (QueueAlg 1, TST 1); everything else is off.

@@ -212,7 +212,7 @@ func (s *Server) enter(ctx context.Context, n *session) (replaced bool, status p
 		select {
 		case <-old.closed:
 		case <-ctx.Done():
-			return false, pdu.LoginOutOfResources
+			return false, pdu.LoginUnavailable
 		}
 	}
 }

@@ -90,6 +90,7 @@ func newConn(srv *Server, nc net.Conn) *conn {
 		log: srv.log.With(zap.Stringer(logRemote, addr{nc.RemoteAddr()})),
 	}
 	c.waits.mix = rand.Uint32() | 1
+	c.txq.writing = true // what the engine has to say waits for the end of the login
 	c.readFn = c.readReady
 	c.initTx()
 	return c
@@ -98,8 +99,12 @@ func newConn(srv *Server, nc net.Conn) *conn {
 // run is the connection's goroutine.
 func (c *conn) run() {
 	defer c.srv.forget(c)
-	if err := c.logIn(); err != nil {
+	err := c.logIn()
+	if err != nil {
 		c.fail(err)
+	}
+	c.write(false) // the login had the role of the writer
+	if err != nil {
 		if c.sess != nil {
 			c.end()
 		}
@@ -107,7 +112,7 @@ func (c *conn) run() {
 		return
 	}
 	c.startTimer()
-	err := c.unexpected(c.serve())
+	err = c.unexpected(c.serve())
 	if err == errLoggedOut {
 		c.finishLogout()
 	}
@@ -148,11 +153,7 @@ func (c *conn) end() {
 	err := c.cause()
 	c.kill()
 	c.giveUpWaits(err)
-	if c.nx != nil {
-		c.nx.Close(err)
-	} else {
-		c.sess.Closed(err)
-	}
+	c.sess.end(err)
 	c.tx.bg.Wait()
 	c.dropRxBuf()
 	c.publish()
@@ -160,29 +161,37 @@ func (c *conn) end() {
 
 // giveUpWaits answers the commands that wait for data: none will come.
 func (c *conn) giveUpWaits(err error) {
+	c.releaseHeld()
+	var active []*task
 	c.dmu.Lock()
-	c.lost = true
-	var active, held []*task
-	if c.waits.buckets != nil {
-		for i := range c.waits.buckets {
-			for t := c.waits.buckets[i]; t != nil; t = t.in.hash {
-				if t.in.active {
-					active = append(active, t)
-				} else if t.in.held {
-					held = append(held, t)
-				}
-			}
+	c.waits.each(func(t *task) {
+		if t.in.active {
+			active = append(active, t)
 		}
-		for i := range c.waits.buckets {
-			for t := c.waits.buckets[i]; t != nil; t = c.waits.buckets[i] {
-				c.forget(t)
-			}
-		}
+	})
+	for _, t := range active {
+		c.forget(t)
 	}
 	c.dmu.Unlock()
 	for _, t := range active {
 		t.cmd.DataReceived(err)
 	}
+}
+
+// releaseHeld lets the responses go that wait for unsolicited data: no more is read.
+func (c *conn) releaseHeld() {
+	var held []*task
+	c.dmu.Lock()
+	c.lost = true
+	c.waits.each(func(t *task) {
+		if t.in.held {
+			held = append(held, t)
+		}
+	})
+	for _, t := range held {
+		c.forget(t)
+	}
+	c.dmu.Unlock()
 	for _, t := range held {
 		c.push(&t.resp, 0)
 	}

@@ -24,6 +24,7 @@ const (
 // only read and written while open is closed.
 type labLU struct {
 	blocking bool
+	stuck    chan struct{}               // if not nil, aborted commands wait for it to be closed
 	bidi     func(c *scsi.Command) error // vendor command C0h
 	mu       sync.Mutex
 	mem      []byte
@@ -81,6 +82,9 @@ func (d *labLU) Exec(c *scsi.Command) error {
 		select {
 		case <-d.open:
 		case <-c.Context().Done():
+			if d.stuck != nil {
+				<-d.stuck
+			}
 			return c.Context().Err()
 		}
 	}
@@ -139,8 +143,8 @@ type lab struct {
 }
 
 func newLab(t testing.TB, setup ...func(*Server)) *lab {
-	if lt, ok := t.(*testing.T); ok {
-		leak.Goroutines(lt)
+	if _, ok := t.(*testing.T); ok {
+		leak.Goroutines(t)
 	}
 	l := &lab{t: t, pool: sgv.NewPool(&sgv.Options{PurgeInterval: -1}), fast: newLabLU(false), slow: newLabLU(true)}
 	l.eng = engine.New(&engine.Options{Pool: l.pool})
@@ -182,6 +186,15 @@ func (l *lab) dial(pipe bool) net.Conn {
 	nc, err := net.Dial("tcp", l.listen.String())
 	require.NoError(l.t, err)
 	return nc
+}
+
+// counted waits until the counters of the oldest session are as cond wants them.
+func (l *lab) counted(cond func(Counters) bool) {
+	l.t.Helper()
+	require.Eventually(l.t, func() bool {
+		list := l.srv.Sessions()
+		return len(list) > 0 && cond(list[0].Counters)
+	}, patience, time.Millisecond)
 }
 
 // patience is how long a test waits for what has to come. It is only spent on a failure.

@@ -13,8 +13,9 @@ import (
 // initiator announces.
 func (c *conn) logIn() error {
 	if t := c.srv.opt.LoginTimeout; t > 0 {
-		c.login.until = time.Now().Add(t)
-		_ = c.nc.SetDeadline(c.login.until) // a closed connection fails below
+		now := time.Now()
+		c.login.until = now.Add(t - t/8) // some is left for the answer
+		_ = c.nc.SetDeadline(now.Add(t)) // a closed connection fails below
 	}
 	l := newLogin(c)
 	var h, resp pdu.Header
@@ -106,10 +107,9 @@ const lingerTime = 2 * time.Second
 // linger lets the last PDU reach the initiator: to close a socket with input that has not
 // been read would throw away what is on its way out.
 func (c *conn) linger() {
-	if w, ok := c.nc.(interface{ CloseWrite() error }); ok {
-		if w.CloseWrite() != nil {
-			return
-		}
+	w, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || w.CloseWrite() != nil {
+		return
 	}
 	_ = c.nc.SetReadDeadline(time.Now().Add(lingerTime))
 	var scrap [4096]byte

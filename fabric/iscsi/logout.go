@@ -48,14 +48,12 @@ func (c *conn) finishLogout() {
 	c.mu.Lock()
 	c.dropping = true // the response will tell the initiator
 	c.mu.Unlock()
-	c.giveUpWaits(errLoggedOut)
-	if c.nx != nil {
-		c.nx.Close(errLoggedOut)
-		select {
-		case <-c.sess.closed:
-		case <-c.down: // nobody is left to be answered
-			return
-		}
+	c.releaseHeld()
+	c.sess.end(errLoggedOut)
+	select {
+	case <-c.sess.closed:
+	case <-c.down: // nobody is left to be answered
+		return
 	}
 	p := c.logoutResponse(&c.logout, pdu.LogoutClosed)
 	left := make(chan struct{})

@@ -106,7 +106,7 @@ func (o *Offer) wanted() Params {
 		ErrorRecoveryLevel:       0,
 		DefaultTime2Wait:         o.DefaultTime2Wait,
 		DefaultTime2Retain:       o.DefaultTime2Retain,
-		ProtocolLevel:            1,
+		ProtocolLevel:            2, // task management of RFC 7144
 	}
 	for id := range keyTable {
 		if k := &keyTable[id]; k.number != nil {

@@ -17,17 +17,18 @@ import (
 
 // peer is an initiator that does exactly what a test says.
 type peer struct {
-	t         testing.TB
-	nc        net.Conn
-	hd, dd    bool // digests in use
-	isid      pdu.ISID
-	tsih      uint16
-	cid       uint16
-	cmdSN     uint32 // next
-	expStatSN uint32
-	itt       uint32
-	par       map[string]string // what the target answered at login
-	anyStatSN bool              // do not check StatSN
+	t          testing.TB
+	nc         net.Conn
+	hd, dd     bool // digests in use
+	isid       pdu.ISID
+	tsih       uint16
+	cid        uint16
+	cmdSN      uint32 // next
+	expStatSN  uint32
+	itt        uint32
+	par        map[string]string // what the target answered at login
+	anyStatSN  bool              // do not check StatSN
+	anyTimeout bool              // wait for answers as long as it takes
 }
 
 // connect opens a connection that is not logged in.
@@ -120,6 +121,9 @@ func (p *peer) sendRaw(b []byte) {
 func (p *peer) receive() (h pdu.Header, data []byte, err error) {
 	p.t.Helper()
 	_ = p.nc.SetReadDeadline(time.Now().Add(patience))
+	if p.anyTimeout {
+		_ = p.nc.SetReadDeadline(time.Time{})
+	}
 	if _, err := io.ReadFull(p.nc, h[:]); err != nil {
 		var ne net.Error
 		require.False(p.t, errors.As(err, &ne) && ne.Timeout(), "nothing comes")
@@ -179,6 +183,7 @@ func (p *peer) gone() {
 	p.t.Helper()
 	for {
 		if _, _, err := p.receive(); err != nil {
+			p.nc.Close()
 			return
 		}
 	}
@@ -269,7 +274,7 @@ func (p *peer) rejected(reason pdu.RejectReason, h *pdu.Header) {
 }
 
 // dataOut makes a Data-Out.
-func (p *peer) dataOut(c pdu.SCSICommand, ttt uint32, sn, off int, final bool) *pdu.Header {
+func (p *peer) dataOut(c pdu.SCSICommand, ttt uint32, sn int, off int64, final bool) *pdu.Header {
 	h := new(pdu.Header)
 	d := h.InitDataOut()
 	d.SetLUN(c.LUN())
@@ -288,7 +293,7 @@ func (p *peer) answerR2T(c pdu.SCSICommand, r pdu.R2T, data []byte, seg int) {
 	off, n := int(r.Offset()), int(r.DesiredLen())
 	for sn := 0; n > 0; sn++ {
 		k := min(n, seg)
-		p.send(p.dataOut(c, r.TTT(), sn, off, k == n), data[off:off+k])
+		p.send(p.dataOut(c, r.TTT(), sn, int64(off), k == n), data[off:off+k])
 		off, n = off+k, n-k
 	}
 }

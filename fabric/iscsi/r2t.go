@@ -101,6 +101,18 @@ func (w *waitTable) remove(t *task) {
 	}
 }
 
+// each calls f for every command in the table, which f does not change.
+func (w *waitTable) each(f func(t *task)) {
+	if w.buckets == nil {
+		return
+	}
+	for _, t := range w.buckets {
+		for ; t != nil; t = t.in.hash {
+			f(t)
+		}
+	}
+}
+
 // knows reports whether a command with that tag has Data-Out to come.
 func (c *conn) knows(itt uint32) bool {
 	if c.waits.n.Load() == 0 {

@@ -77,6 +77,20 @@ func (t *sessionTable) remove(s *session) {
 	}
 }
 
+// end starts the end of the session, if nobody has before. Its connection is on its way
+// out.
+func (s *session) end(reason error) {
+	if s.conn.nx != nil {
+		s.conn.nx.Close(reason)
+		return
+	}
+	select {
+	case <-s.closed:
+	default:
+		s.Closed(reason)
+	}
+}
+
 // Closed implements fabric.Endpoint: the session is over. If the connection is still
 // there, it was the engine that ended the session.
 func (s *session) Closed(reason error) {

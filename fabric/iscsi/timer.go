@@ -83,11 +83,7 @@ func (c *conn) checkData(now uint32) {
 	old := uint32((o.DataTimeout + c.every - 1) / c.every)
 	late := false
 	c.dmu.Lock()
-	for i := range c.waits.buckets {
-		for t := c.waits.buckets[i]; t != nil; t = t.in.hash {
-			late = late || now-t.in.since > old
-		}
-	}
+	c.waits.each(func(t *task) { late = late || now-t.in.since > old })
 	c.dmu.Unlock()
 	if late {
 		c.fail(errDataTimeout)

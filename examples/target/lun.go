@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/file"
+	"github.com/goscst/goscst/backstore/mem"
+	"github.com/goscst/goscst/backstore/null"
+	"github.com/goscst/goscst/scsi/disk"
+	"github.com/goscst/goscst/scsi/engine"
+)
+
+// lunSpec is what a flag -lun says.
+type lunSpec struct {
+	text      string // the value itself
+	kind      string // mem, file or null
+	path      string // of a file
+	size      int64  // bytes; 0: that of the file
+	block     int    // bytes
+	physExp   int    // log2 of the logical blocks in a physical one
+	readOnly  bool
+	removable bool
+	thick     bool
+	wce       string // on, off, or "" for what the store is
+	direct    bool
+	workers   int // 0: the engine's default
+	serial    string
+}
+
+// parseLUN reads a value of -lun. Its errors say what is allowed.
+func parseLUN(value string) (lunSpec, error) {
+	s := lunSpec{text: value, block: 512, physExp: -1}
+	what, options, _ := strings.Cut(value, ",")
+	kind, arg, _ := strings.Cut(what, ":")
+	s.kind = kind
+	var err error
+	switch kind {
+	case "mem", "null":
+		s.size, err = parseSize(arg)
+	case "file":
+		err = s.parseFile(arg)
+	default:
+		err = fmt.Errorf("kind %q: mem:SIZE, file:PATH[:SIZE] and null:SIZE are allowed", kind)
+	}
+	if err != nil {
+		return s, err
+	}
+	if len(options) > 0 || strings.HasSuffix(value, ",") {
+		for _, o := range strings.Split(options, ",") {
+			if err := s.parseOption(o); err != nil {
+				return s, err
+			}
+		}
+	}
+	return s, s.check()
+}
+
+// parseFile reads PATH[:SIZE]. A path may contain colons, as long as what follows the
+// last one does not begin with a digit.
+func (s *lunSpec) parseFile(arg string) (err error) {
+	s.path = arg
+	if i := strings.LastIndexByte(arg, ':'); i >= 0 && i+1 < len(arg) && '0' <= arg[i+1] && arg[i+1] <= '9' {
+		s.path = arg[:i]
+		if s.size, err = parseSize(arg[i+1:]); err != nil {
+			return err
+		}
+	}
+	if s.path == "" {
+		return fmt.Errorf("file %q: file:PATH or file:PATH:SIZE is allowed", arg)
+	}
+	return nil
+}
+
+// parseOption reads NAME or NAME=VALUE.
+func (s *lunSpec) parseOption(option string) (err error) {
+	name, value, valued := strings.Cut(option, "=")
+	switch name {
+	case "ro", "removable", "direct":
+		if valued {
+			return fmt.Errorf("option %q: %s takes no value", option, name)
+		}
+	}
+	switch name {
+	case "blocksize":
+		s.block, err = number(option, value, 512, 4096)
+		if err == nil && s.block != 512 && s.block != 4096 {
+			err = fmt.Errorf("option %q: 512 and 4096 are allowed", option)
+		}
+	case "physexp":
+		s.physExp, err = number(option, value, 0, 15)
+	case "ro":
+		s.readOnly = true
+	case "removable":
+		s.removable = true
+	case "direct":
+		s.direct = true
+	case "thin":
+		s.thick = value == "off"
+		err = onOff(option, value)
+	case "wce":
+		s.wce = value
+		err = onOff(option, value)
+	case "workers":
+		s.workers, err = number(option, value, 1, 1024)
+	case "serial":
+		s.serial = value
+		if len(value) < 1 || len(value) > 64 || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+			err = fmt.Errorf("option %q: 1 to 64 printable ASCII characters are allowed", option)
+		}
+	default:
+		err = fmt.Errorf("option %q: blocksize=, physexp=, ro, removable, thin=, wce=, direct, workers= and serial= are allowed", option)
+	}
+	return err
+}
+
+func number(option, value string, lo, hi int) (int, error) {
+	n, err := strconv.Atoi(value)
+	if err != nil || n < lo || n > hi {
+		return 0, fmt.Errorf("option %q: %d to %d is allowed", option, lo, hi)
+	}
+	return n, nil
+}
+
+func onOff(option, value string) error {
+	if value != "on" && value != "off" {
+		return fmt.Errorf("option %q: on and off are allowed", option)
+	}
+	return nil
+}
+
+// check looks at options together and fills in defaults.
+func (s *lunSpec) check() error {
+	if s.direct && s.kind != "file" {
+		return fmt.Errorf("option \"direct\": only a file is allowed to have it, not %s", s.kind)
+	}
+	if s.size%int64(s.block) != 0 {
+		return fmt.Errorf("size %d: a multiple of the block size %d is allowed", s.size, s.block)
+	}
+	if s.physExp < 0 { // 4 KiB
+		s.physExp = 3
+		if s.block == 4096 {
+			s.physExp = 0
+		}
+	}
+	return nil
+}
+
+// open opens the store.
+func (s *lunSpec) open() (backstore.Backstore, error) {
+	phys := s.block << s.physExp
+	volatile := s.wce == "on"
+	switch s.kind {
+	case "mem":
+		return mem.NewWith(s.size, &mem.Options{BlockSize: s.block, PhysBlockSize: phys, Thick: s.thick, Volatile: volatile})
+	case "null":
+		return null.NewWith(s.size, &null.Options{BlockSize: s.block, PhysBlockSize: phys, Thick: s.thick, Volatile: volatile, ReadOnly: s.readOnly})
+	}
+	return file.Open(s.path, &file.Options{
+		Create: s.size > 0 && !s.readOnly, Size: s.size, BlockSize: s.block, PhysBlockSize: phys,
+		ReadOnly: s.readOnly, Direct: s.direct, Thick: s.thick,
+	})
+}
+
+// lun is a logical unit of the program.
+type lun struct {
+	lunSpec
+	number uint16
+	disk   *disk.Disk
+	store  backstore.Backstore
+	drive  drive
+}
+
+// addLUN opens the store and adds its disk to the engine and to the target.
+func addLUN(e *engine.Engine, t *engine.Target, number int, s lunSpec) (*lun, error) {
+	store, err := s.open()
+	if err != nil {
+		return nil, err
+	}
+	l := &lun{lunSpec: s, number: uint16(number), store: store}
+	l.disk = disk.New(store, &disk.Options{
+		Serial: s.serial, Removable: s.removable, ReadOnly: s.readOnly, NoThin: s.thick,
+		WriteThrough: s.wce == "off", PhysicalExponent: physical(s.physExp),
+	})
+	d, err := e.AddDevice(fmt.Sprintf("lun%d", number), l.disk, &engine.DeviceOptions{Workers: s.workers})
+	if err != nil {
+		_ = store.Close() // the error that counts is the first
+		return nil, err
+	}
+	return l, t.Map(l.number, d, nil)
+}
+
+// physical is the disk's option for an exponent, where negative is zero.
+func physical(exp int) int {
+	if exp == 0 {
+		return -1
+	}
+	return exp
+}
+
+// describe is a line for people.
+func (l *lun) describe() string {
+	b := []string{l.kind}
+	if l.kind == "file" {
+		b = append(b, l.path)
+	}
+	b = append(b, formatSize(l.store.Geometry().Size)+",", fmt.Sprintf("blocks of %d bytes", l.block))
+	for _, o := range []struct {
+		set  bool
+		text string
+	}{{l.readOnly, "read-only"}, {l.removable, "removable"}, {l.direct, "direct"}, {l.thick, "thick"}, {l.wce != "", "write cache " + l.wce}} {
+		if o.set {
+			b[len(b)-1] += ","
+			b = append(b, o.text)
+		}
+	}
+	return strings.Join(b, " ")
+}

@@ -8,7 +8,7 @@ import (
 	"github.com/goscst/goscst/scsi/sbc"
 )
 
-// synchronize is SYNCHRONIZE CACHE (SBC-4 5.34, 5.35). It ends when the data is durable,
+// synchronize is SYNCHRONIZE CACHE (SBC-4 5.33, 5.34). It ends when the data is durable,
 // also with IMMED, so that no error is left to be deferred.
 func (d *Disk) synchronize(c *scsi.Command, m *medium) error {
 	lba, blocks := c.LBA(), uint64(c.Blocks())

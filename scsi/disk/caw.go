@@ -28,7 +28,7 @@ func (d *Disk) compareAndWrite(c *scsi.Command, m *medium) error {
 	}
 	half := int(blocks) << d.shift
 	if !exactData(c, 2*half) {
-		return scsi.InvalidCommandIUField
+		return scsi.BadCDB(13, 7)
 	}
 	if blocks == 0 {
 		return nil
@@ -44,6 +44,11 @@ func (d *Disk) compareAndWrite(c *scsi.Command, m *medium) error {
 		}
 	}
 	off := int64(lba) << d.shift
+	if cdb[1]&flagFUA != 0 { // of the reads too
+		if err := d.onMedium(c.Context(), m, off, int64(half)); err != nil {
+			return d.sense(c, err, writing, lba)
+		}
+	}
 	differs, err := d.compare(c.Context(), m, c.Data(), 0, off, int64(half))
 	if err != nil {
 		return d.sense(c, err, reading, lba)

@@ -36,8 +36,9 @@ func TestCompareAndWrite(t *testing.T) {
 				require.Equal(t, next, contents(t, store.Inner)[5*512:(5+n)*512])
 			}
 			requireGood(t, r.Do(cdb(scsi.OpCompareAndWrite, 5, 0), nil))
+			requireField(t, 13, 7, r.Do(cdb(scsi.OpCompareAndWrite, 0, 0), make([]byte, 2*256*512))) // 256 does not fit
 			for _, bytes := range []int{0, 512, 1536, 2048} {
-				requireSense(t, scsi.InvalidCommandIUField, r.Do(cdb(scsi.OpCompareAndWrite, 0, 1), make([]byte, bytes)))
+				requireField(t, 13, 7, r.Do(cdb(scsi.OpCompareAndWrite, 0, 1), make([]byte, bytes)))
 			}
 		})
 	}

@@ -101,6 +101,12 @@ func TestPrevent(t *testing.T) {
 			requireGood(t, r.Do(load, nil))
 		})
 	}
+	// What is prevented with an open tray is to close it.
+	requireGood(t, r.Do(eject, nil))
+	requireGood(t, r.Do(prevent, nil))
+	requireSense(t, scsi.RemovalPrevented, r.Do(load, nil))
+	requireGood(t, r.Do(allow, nil))
+	requireGood(t, r.Do(load, nil))
 	requireField(t, 4, 1, r.Do([]byte{0x1E, 0, 0, 0, 2, 0}, nil))
 	requireField(t, 4, 1, r.Do([]byte{0x1E, 0, 0, 0, 3, 0}, nil))
 }
@@ -126,6 +132,8 @@ func TestSwap(t *testing.T) {
 	require.NoError(t, err)
 	require.Same(t, first, out)
 	requireSense(t, scsi.MediumTrayOpen, r.Do(tur, nil))
+	requireSense(t, scsi.RemovalPrevented, r.Do(load, nil))
+	requireGood(t, r.Do(allow, nil))
 	requireSense(t, scsi.MediumNotPresent, r.Do(load, nil))
 	requireSense(t, scsi.MediumNotPresent, r.Do(tur, nil))
 	require.NoError(t, d.Insert(ctx, second))
@@ -134,7 +142,6 @@ func TestSwap(t *testing.T) {
 	requireGood(t, r.Do(cdb(scsi.OpUnmap, 0, 24), []byte{0, 22, 0, 16, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 0}))
 	require.Equal(t, make([]byte, 9*512), r.Do(cdb(scsi.OpRead10, 0, 9), nil).Data)
 	// An initiator puts it into the tray, from where the operator takes it.
-	requireGood(t, r.Do(allow, nil))
 	requireGood(t, r.Do(eject, nil))
 	require.ErrorIs(t, d.Insert(ctx, first), disk.ErrOccupied)
 	out, err = d.Eject(ctx, false)

@@ -9,7 +9,7 @@ import (
 	"github.com/goscst/goscst/sgv"
 )
 
-// Bits of byte 1 of READ and WRITE CDBs beyond the 6-byte ones (SBC-4 5.13, 5.37). DPO
+// Bits of byte 1 of READ and WRITE CDBs beyond the 6-byte ones (SBC-4 5.16, 5.40). DPO
 // needs nothing: stores decide by themselves what they cache.
 const (
 	flagProtect = 0xE0 // RDPROTECT, WRPROTECT, VRPROTECT
@@ -63,7 +63,7 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	if t.fua && m.volatile || !m.fits(t.n) {
 		return scsi.ErrWouldBlock
 	}
-	if m.ab.Lender != nil && d.lend(c, m, &t) {
+	if m.ab.Lender != nil && !d.opts.Removable && d.lend(c, m, &t) {
 		return nil
 	}
 	if m.ab.Nowait != nil {
@@ -82,7 +82,8 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	return scsi.ErrWouldBlock
 }
 
-// lend answers a READ with memory of the store, if it lends some.
+// lend answers a READ with memory of the store, if it lends some. A medium that can be
+// taken out lends nothing: its store may be closed while responses are on their way.
 func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
 	v := d.lends.Get().(*[][]byte)
 	iov, release, ok := m.ab.Lender.Lend(t.off, int64(t.n), (*v)[:0])
@@ -98,7 +99,7 @@ func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
 	return ok
 }
 
-// read is READ (SBC-4 5.13 to 5.16) on a worker. With FUA the data comes from the medium:
+// read is READ (SBC-4 5.16 to 5.18) on a worker. With FUA the data comes from the medium:
 // what the cache holds of it goes there first.
 func (d *Disk) read(c *scsi.Command, m *medium) error {
 	t, err := d.locate(c, m)
@@ -157,7 +158,7 @@ func (d *Disk) tryWrite(c *scsi.Command, m *medium) error {
 	return scsi.ErrWouldBlock
 }
 
-// write is WRITE (SBC-4 5.37 to 5.40) on a worker.
+// write is WRITE (SBC-4 5.40 to 5.42) on a worker.
 func (d *Disk) write(c *scsi.Command, m *medium) error {
 	if m.readOnly.Load() {
 		return scsi.WriteProtected

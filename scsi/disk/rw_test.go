@@ -120,7 +120,7 @@ func TestRange(t *testing.T) {
 	require.True(t, bytes.Equal(before, contents(t, store)))
 }
 
-// TestProtect: protection information is not supported (SBC-4 5.13).
+// TestProtect: protection information is not supported (SBC-4 5.16).
 func TestProtect(t *testing.T) {
 	r := newRecorder(t, newMem(t, nil), nil)
 	for _, op := range []scsi.Opcode{

@@ -8,7 +8,7 @@ import (
 	"github.com/goscst/goscst/scsi/sbc"
 )
 
-// unmap is UNMAP (SBC-4 5.36). All descriptors are checked before the first one takes
+// unmap is UNMAP (SBC-4 5.35). All descriptors are checked before the first one takes
 // effect.
 func (d *Disk) unmap(c *scsi.Command, m *medium) error {
 	if m.readOnly.Load() {

@@ -11,14 +11,14 @@ import (
 // scratchSize is how much of the medium is looked at in one step.
 const scratchSize = 128 << 10
 
-// The values of BYTCHK (SBC-4 5.33).
+// The values of BYTCHK (SBC-4 5.36).
 const (
 	checkMedium  = 0 // only that it can be read
 	checkBytes   = 1 // compare with as many blocks of data-out
 	checkOneByte = 3 // compare each block with the one block of data-out
 )
 
-// verify is VERIFY (SBC-4 5.33 to 5.35).
+// verify is VERIFY (SBC-4 5.36 to 5.38).
 func (d *Disk) verify(c *scsi.Command, m *medium) error {
 	cdb := c.CDB()
 	if cdb[1]&flagProtect != 0 {
@@ -67,7 +67,7 @@ func (d *Disk) verify(c *scsi.Command, m *medium) error {
 	return d.sense(c, err, reading, lba)
 }
 
-// writeVerify is WRITE AND VERIFY (SBC-4 5.41 to 5.43): the data is written to the medium,
+// writeVerify is WRITE AND VERIFY (SBC-4 5.44 to 5.46): the data is written to the medium,
 // and then read back from there. The blocks are locked from everybody else, so that
 // BYTCHK compares with what this command has written.
 func (d *Disk) writeVerify(c *scsi.Command, m *medium) error {

@@ -12,8 +12,9 @@ import (
 // command's abort is looked at in between.
 const nativeChunk = 64 << 20
 
-// writeSame is WRITE SAME(10) and (16) (SBC-4 5.48, 5.49). Zeroes may be unmapped with
-// UNMAP, because unmapped blocks read as zeroes (LBPRZ); other data is always written.
+// writeSame is WRITE SAME(10) and (16) (SBC-4 5.52, 5.53). With UNMAP, zeroes may be
+// unmapped, because unmapped blocks read as zeroes (LBPRZ); other data is written all the
+// same (SBC-4 4.7.3.4.4).
 func (d *Disk) writeSame(c *scsi.Command, m *medium) error {
 	if m.readOnly.Load() {
 		return scsi.WriteProtected

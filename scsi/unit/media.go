@@ -57,6 +57,9 @@ func (u *Unit) startStop(c *scsi.Command) error {
 	case loej && !u.opts.Removable:
 		return scsi.BadCDB(4, 1)
 	case loej && start:
+		if u.Prevented() && u.ready() != nil { // the tray is locked as it is
+			return scsi.RemovalPrevented
+		}
 		loaded, err := m.Load(c.Context())
 		if loaded {
 			u.host.Raise(scsi.MediumMayHaveChanged, c.Nexus())

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/internal/peers"
 )
 
 func TestEvenPrefix(t *testing.T) {
@@ -56,7 +57,7 @@ func TestManyElements(t *testing.T) {
 		opts.Create, opts.Size = true, 4<<20
 		s, err := Open(filepath.Join(dir, "disk"), &opts)
 		if err != nil && opts.Direct {
-			t.Skip(err)
+			peers.Missing(t, "direct I/O: "+err.Error())
 		}
 		require.NoError(t, err)
 		for _, size := range []int{1, 3, 511, 512, 1024} {
@@ -121,7 +122,7 @@ func TestFinish(t *testing.T) {
 func TestTryAfterEviction(t *testing.T) {
 	s := newStore(t, 1<<20, Options{})
 	if !backstore.Caps(s).Has(backstore.CapNowait) {
-		t.Skip("the file system cannot try")
+		peers.Missing(t, "the file system has no reads that do not wait")
 	}
 	data := make([]byte, 1<<20)
 	for i := range data {
@@ -199,7 +200,7 @@ func TestFlagsMustFit(t *testing.T) {
 func TestExtentsOfSparseFile(t *testing.T) {
 	s := newStore(t, 1<<30, Options{BlockSize: 4096})
 	if s.h.unit != 4096 || !backstore.Caps(s).Has(backstore.CapExtents) {
-		t.Skip("another file system")
+		peers.Missing(t, "the file system has no holes of 4 KiB")
 	}
 	for _, off := range []int64{0, 40 << 20, 40<<20 + 4096, 1<<30 - 4096} {
 		require.NoError(t, s.Writev(t.Context(), [][]byte{bytes.Repeat([]byte{1}, 4096)}, off))
@@ -219,7 +220,7 @@ func TestExtentsOfSparseFile(t *testing.T) {
 func TestHolesAreCutToBlocks(t *testing.T) {
 	s := newStore(t, 1<<20, Options{BlockSize: 64 << 10})
 	if s.h.unit != 4096 || !backstore.Caps(s).Has(backstore.CapExtents) {
-		t.Skip("another file system")
+		peers.Missing(t, "the file system has no holes of 4 KiB")
 	}
 	_, err := unix.Pwrite(s.h.fd, bytes.Repeat([]byte{1}, 4096), 5*64<<10+8192)
 	require.NoError(t, err)

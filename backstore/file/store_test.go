@@ -9,6 +9,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/internal/peers"
 )
 
 // shm is a directory in memory, or "".
@@ -41,14 +42,14 @@ func TestConformance(t *testing.T) {
 			dir := t.TempDir()
 			if tt.inMemory {
 				if dir = shm(t); dir == "" {
-					t.Skip("no file system in memory")
+					peers.Missing(t, "there is no file system in memory")
 				}
 			}
 			tt.opts.Create = true
 			open := func(t *testing.T, name string) backstore.Backstore {
 				s, err := Open(name, &tt.opts)
 				if tt.opts.Direct && err != nil {
-					t.Skip(err)
+					peers.Missing(t, "direct I/O: "+err.Error())
 				}
 				require.NoError(t, err)
 				return s

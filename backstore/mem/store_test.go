@@ -171,29 +171,6 @@ func TestLentOutlivesClose(t *testing.T) {
 	require.False(t, ok)
 }
 
-// TestForgottenStore: a store that nobody closed gives its memory back when it is collected.
-func TestForgottenStore(t *testing.T) {
-	if !haveArenas {
-		t.Skip("memory comes from the Go heap")
-	}
-	s := New(1 << 20)
-	write(t, s, 0, 512, 1)
-	a := s.pages.arenas
-	gone := make(chan struct{})
-	runtime.AddCleanup(s.pages, func(ch chan struct{}) { close(ch) }, gone)
-	s = nil
-	for done := false; !done; {
-		runtime.GC()
-		select {
-		case <-gone:
-			done = true
-		default:
-			runtime.Gosched()
-		}
-	}
-	runtime.KeepAlive(a)
-}
-
 // TestConcurrentEverything runs all methods against each other; readers check that blocks are
 // whole and that what is lent does not change.
 func TestConcurrentEverything(t *testing.T) {

@@ -18,6 +18,7 @@ type Exceptions struct {
 func exceptions() *Exceptions {
 	return &Exceptions{
 		Panics: newList(map[string]string{
+			"backstore/faultstore/store.go:Store.call":     "a rule says so",
 			"backstore/mem/lend.go:lease.giveBack":         "a reader releases lent memory twice",
 			"backstore/mem/page.go:page.drop":              "a reader releases lent memory twice",
 			"backstore/mem/store.go:New":                   "cannot be reached: the size is clamped to what the defaults take",

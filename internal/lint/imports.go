@@ -56,7 +56,7 @@ func checkLayers(r *Repo, rep *Reporter) {
 		}
 		if file.External {
 			allowed = slices.Concat(allowed, []string{
-				"scsi/...", "fabric", "fabric/*", "backstore/...", "sgv", "alua", "internal/...",
+				"scsi/...", "fabric/...", "backstore/...", "sgv", "alua", "internal/...",
 			})
 		}
 		if !matchAny(rel, allowed) {

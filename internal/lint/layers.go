@@ -69,6 +69,7 @@ var layers = []layer{
 	// 4: transports; configuration
 	{"fabric/fabrictest", append([]string{"scsi/disk", "backstore", "backstore/*"}, transportImports...)},
 	{"fabric/iscsi/internal/pdu", nil},
+	{"fabric/iscsi/iscsitest", []string{"scsi", "fabric/iscsi/internal/pdu"}},
 	{"fabric/iscsi", append([]string{"fabric/iscsi/internal/pdu"}, transportImports...)},
 	{"fabric/local", append([]string{"scsi/sbc"}, transportImports...)},
 	{"fabric/*", transportImports},
@@ -96,7 +97,7 @@ var testHelpers = []string{"internal/script", "internal/meta", "internal/leak", 
 // testImports is what every test may import beside its layer's row: the helpers, and stores to put
 // below what is tested.
 var testImports = append([]string{
-	"scsi/scsitest", "fabric/fabrictest", "backstore/backstoretest", "backstore/faultstore", "backstore/mem",
+	"scsi/scsitest", "fabric/fabrictest", "fabric/iscsi/iscsitest", "backstore/backstoretest", "backstore/faultstore", "backstore/mem",
 }, testHelpers...)
 
 // Who may import each other module of go.mod; subpackages count as the module.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/internal/leak"
 	"github.com/goscst/goscst/internal/peers"
 )
 
@@ -150,6 +151,7 @@ func TestTryAfterEviction(t *testing.T) {
 }
 
 func TestLock(t *testing.T) {
+	leak.Files(t)
 	name := filepath.Join(t.TempDir(), "disk")
 	rw, err := Open(name, &Options{Create: true, Size: 4096})
 	require.NoError(t, err)
@@ -172,6 +174,7 @@ func TestLock(t *testing.T) {
 }
 
 func TestFlagsMustFit(t *testing.T) {
+	leak.Files(t)
 	name := filepath.Join(t.TempDir(), "disk")
 	require.NoError(t, os.WriteFile(name, make([]byte, 4096), 0o600))
 	for _, tt := range []struct {

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/internal/leak"
 )
 
 // newStore opens a new file of size bytes.
@@ -21,6 +22,7 @@ func newStore(t *testing.T, size int64, opts Options) *Store {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	leak.Files(t)
 	dir := t.TempDir()
 	full := filepath.Join(dir, "full")
 	require.NoError(t, os.WriteFile(full, make([]byte, 8192), 0o600))
@@ -76,6 +78,7 @@ func TestOpenSizes(t *testing.T) {
 
 // TestCreateFailsClean: what could not be set up is removed, what was there before is not.
 func TestCreateFailsClean(t *testing.T) {
+	leak.Files(t)
 	name := filepath.Join(t.TempDir(), "disk")
 	opts := Options{Create: true, Size: 1 << 60, Thick: true}
 	_, err := Open(name, &opts)
@@ -121,6 +124,7 @@ func TestReadPastEnd(t *testing.T) {
 }
 
 func TestNewOfOpenFile(t *testing.T) {
+	leak.Files(t)
 	f, err := os.CreateTemp(t.TempDir(), "disk")
 	require.NoError(t, err)
 	s, err := New(f, &Options{Size: 8192})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/internal/leak"
 	"github.com/goscst/goscst/internal/peers"
 )
 
@@ -23,6 +24,7 @@ func shm(t *testing.T) string {
 }
 
 func TestConformance(t *testing.T) {
+	leak.Files(t)
 	tests := []struct {
 		name     string
 		opts     Options

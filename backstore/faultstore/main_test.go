@@ -1,0 +1,9 @@
+package faultstore_test
+
+import (
+	"testing"
+
+	"github.com/goscst/goscst/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

@@ -1,0 +1,9 @@
+package file
+
+import (
+	"testing"
+
+	"github.com/goscst/goscst/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

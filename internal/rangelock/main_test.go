@@ -1,0 +1,9 @@
+package rangelock
+
+import (
+	"testing"
+
+	"github.com/goscst/goscst/internal/leak"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }

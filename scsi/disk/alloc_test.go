@@ -1,3 +1,5 @@
+//go:build !scsidebug
+
 package disk_test
 
 import (

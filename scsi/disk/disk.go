@@ -23,6 +23,8 @@ type Disk struct {
 	unit *unit.Unit
 	err  error // what is wrong with options or store
 
+	refused backstore.Backstore // the store of a disk that is not usable, for Close; else nil
+
 	lock    rangelock.Lock         // blocks that commands change
 	wce     atomic.Bool            // the write cache is enabled
 	med     atomic.Pointer[medium] // nil: none is loaded
@@ -59,18 +61,15 @@ func New(store backstore.Backstore, opts *Options) *Disk {
 	if store != nil {
 		ab = backstore.Resolve(store)
 	}
-	if d.shape, d.err = makeShape(&d.opts, store, &ab); d.err != nil {
-		d.unit = unit.New(nil)
+	var m *medium
+	if d.shape, d.err = makeShape(&d.opts, store, &ab); d.err == nil && store != nil {
+		m, d.err = d.newMedium(store, &ab)
+	}
+	if d.err != nil {
+		d.unit, d.refused = unit.New(nil), store
 		return d
 	}
-	var m *medium
-	if store != nil {
-		if m, d.err = d.newMedium(store, &ab); d.err != nil {
-			d.unit = unit.New(nil)
-			return d
-		}
-		d.med.Store(m)
-	}
+	d.med.Store(m)
 	d.wce.Store(d.volatile && !d.opts.WriteThrough)
 	d.unit = unit.New(d.unitOptions(&ab))
 	d.addPages()
@@ -131,6 +130,9 @@ func (d *Disk) Close() error {
 	d.moving <- struct{}{}
 	defer func() { <-d.moving }()
 	var errs []error
+	if d.refused != nil && !d.opts.KeepStore {
+		errs = append(errs, d.refused.Close())
+	}
 	for _, m := range [...]*medium{d.med.Swap(nil), d.tray} {
 		if m == nil {
 			continue

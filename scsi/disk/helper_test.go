@@ -21,7 +21,12 @@ const blocks = 4096
 // newRecorder adds a disk on a store to a recorder and ends both with the test.
 func newRecorder(t testing.TB, store backstore.Backstore, opts *disk.Options) *scsitest.Recorder {
 	t.Helper()
-	r, err := scsitest.New(disk.New(store, opts), nil)
+	return newRecorderOf(t, disk.New(store, opts))
+}
+
+func newRecorderOf(t testing.TB, d *disk.Disk) *scsitest.Recorder {
+	t.Helper()
+	r, err := scsitest.New(d, nil)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r

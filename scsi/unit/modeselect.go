@@ -38,8 +38,12 @@ func (u *Unit) modeSelect(c *scsi.Command) error {
 	if len(list) < int(c.Count()) {
 		return scsi.ParameterListLength
 	}
-	u.selecting.Lock()
-	defer u.selecting.Unlock()
+	select {
+	case u.selecting <- struct{}{}:
+		defer func() { <-u.selecting }()
+	case <-c.Context().Done():
+		return scsi.CommandAborted
+	}
 	next, err := u.checkList(c, list)
 	if err != nil {
 		return err
@@ -260,8 +264,8 @@ func (u *Unit) restore(blob []byte) error {
 	if len(blob) == 0 || blob[0] != savedVersion {
 		return fmt.Errorf("unit: saved mode pages have an unknown format")
 	}
-	u.selecting.Lock()
-	defer u.selecting.Unlock()
+	u.selecting <- struct{}{}
+	defer func() { <-u.selecting }()
 	for m, err := range spc.ModePages(blob[1:]) {
 		if err != nil {
 			return fmt.Errorf("unit: saved mode pages are damaged: %w", err)
@@ -287,12 +291,12 @@ func (u *Unit) restore(blob []byte) error {
 // revert makes saved values current. A page whose saved values cannot take effect keeps
 // the current ones.
 func (u *Unit) revert() {
-	u.selecting.Lock()
-	defer u.selecting.Unlock()
+	u.selecting <- struct{}{}
+	defer func() { <-u.selecting }()
 	_ = u.toSaved()
 }
 
-// toSaved is revert with selecting held.
+// toSaved is revert for who holds selecting.
 func (u *Unit) toSaved() error {
 	var errs []error
 	for i := range u.pages {

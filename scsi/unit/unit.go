@@ -23,9 +23,9 @@ type Unit struct {
 	host  scsi.Host // set by Bind
 	ident identity  // made of opts by New and Bind
 
-	selecting sync.Mutex // one MODE SELECT, Bind or Reset at a time; held around Apply and Save
-	modeMu    sync.Mutex // a leaf
-	pages     []page     // in the order of MODE SENSE; current and saved are guarded by modeMu
+	selecting chan struct{} // capacity 1, a lock: one MODE SELECT, Bind or Reset at a time; held around Apply and Save
+	modeMu    sync.Mutex    // a leaf
+	pages     []page        // in the order of MODE SENSE; current and saved are guarded by modeMu
 
 	preventMu  sync.Mutex               // a leaf
 	preventing map[*scsi.Nexus]struct{} // guarded by preventMu
@@ -46,7 +46,7 @@ type action struct {
 // New makes a Unit. opts may be nil and is copied. What is wrong with it shows as an error of
 // Describe.
 func New(opts *Options) *Unit {
-	u := &Unit{host: noHost{}, preventing: make(map[*scsi.Nexus]struct{})}
+	u := &Unit{host: noHost{}, selecting: make(chan struct{}, 1), preventing: make(map[*scsi.Nexus]struct{})}
 	if opts != nil {
 		u.opts = *opts
 	}

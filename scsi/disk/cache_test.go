@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -196,60 +195,4 @@ func TestNoCache(t *testing.T) {
 	require.False(t, e.VSup)
 	_, err = disk.New(newHooked(newMem(t, &mem.Options{Volatile: true}), backstore.CapFlush), nil).Describe()
 	require.Error(t, err, "a volatile store without Flush")
-}
-
-// TestPowerCut runs random commands with the cache on and off, cuts the power after each
-// of them, and looks at the blocks that have to be durable.
-func TestPowerCut(t *testing.T) {
-	const n = 64
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
-	for _, hide := range []backstore.Cap{0, backstore.CapFUA | backstore.CapNowait | backstore.CapZero | backstore.CapWriteSame} {
-		store := newCached(t, hide)
-		r := newRecorder(t, store, nil)
-		var settled [n]bool // the block on the medium is the newest
-		for i := range settled {
-			settled[i] = true
-		}
-		wce := true
-		for range 500 {
-			lba, count := rng.IntN(n-8), 1+rng.IntN(8)
-			fua := byte(8 * rng.IntN(2))
-			safe := !wce || fua != 0
-			var res scsitest.Result
-			switch rng.IntN(7) {
-			case 0, 1:
-				res = r.Do(cdb(scsi.OpWrite10, uint64(lba), uint32(count), fua), pattern(byte(rng.Uint32()), count*512))
-			case 2:
-				safe = !wce
-				res = r.Do(cdb(scsi.OpWriteSame10, uint64(lba), uint32(count)), pattern(byte(rng.Uint32()), 512))
-			case 3:
-				safe = !wce
-				res = doUnmapOf(r, sbc.Extent{LBA: uint64(lba), Blocks: uint32(count)})
-			case 4:
-				safe = true
-				res = r.Do(cdb(scsi.OpSynchronizeCache16, uint64(lba), uint32(count)), nil)
-			case 5:
-				safe = true
-				res = r.Do(cdb(scsi.OpWriteVerify10, uint64(lba), uint32(count)), pattern(byte(rng.Uint32()), count*512))
-			case 6:
-				wce = rng.IntN(2) == 0
-				res = selectWCE(r, wce, false)
-				if count = 0; !wce {
-					lba, count, safe = 0, n, true
-				}
-			}
-			requireGood(t, res)
-			for i := lba; i < lba+count; i++ {
-				settled[i] = safe
-			}
-			now, durable := head(t, store, n*512), head(t, store.durable, n*512)
-			for i, ok := range settled {
-				if ok {
-					require.Equal(t, now[i*512:(i+1)*512], durable[i*512:(i+1)*512], "block %d", i)
-				}
-			}
-		}
-	}
 }

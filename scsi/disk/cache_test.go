@@ -196,3 +196,37 @@ func TestNoCache(t *testing.T) {
 	_, err = disk.New(newHooked(newMem(t, &mem.Options{Volatile: true}), backstore.CapFlush), nil).Describe()
 	require.Error(t, err, "a volatile store without Flush")
 }
+
+// TestFlushers: whatever promises that data is on the medium has flushed it.
+func TestFlushers(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		do      func(t *testing.T, r *scsitest.Recorder)
+		durable bool
+	}{
+		{"VERIFY", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do(cdb(scsi.OpVerify10, 0, 1), nil)) }, true},
+		{"SEND DIAGNOSTIC", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do([]byte{0x1D, 4, 0, 0, 0, 0}, nil)) }, true},
+		{"stop", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do([]byte{0x1B, 0, 0, 0, 0, 0}, nil)) }, true},
+		{"stop, NO_FLUSH", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do([]byte{0x1B, 0, 0, 0, 4, 0}, nil)) }, false},
+		{"eject", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do(eject, nil)) }, true},
+		{"eject, NO_FLUSH", func(t *testing.T, r *scsitest.Recorder) { requireGood(t, r.Do([]byte{0x1B, 0, 0, 0, 6, 0}, nil)) }, false},
+		{"eject, NO_FLUSH, WCE=0, load", func(t *testing.T, r *scsitest.Recorder) {
+			requireGood(t, r.Do([]byte{0x1B, 0, 0, 0, 6, 0}, nil))
+			requireGood(t, selectWCE(r, false, false))
+			requireGood(t, r.Do(load, nil))
+		}, true},
+		{"Eject", func(t *testing.T, r *scsitest.Recorder) {
+			_, err := r.Handler.(*disk.Disk).Eject(t.Context(), false)
+			require.NoError(t, err)
+		}, true},
+		{"Close", func(t *testing.T, r *scsitest.Recorder) { require.NoError(t, r.Handler.(*disk.Disk).Close()) }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			store := newCached(t, 0)
+			r := newRecorder(t, store, &disk.Options{Removable: true, KeepStore: true})
+			requireGood(t, r.Do(cdb(scsi.OpWrite10, 0, 1), pattern(1, 512)))
+			tt.do(t, r)
+			require.Equal(t, tt.durable, bytes.Equal(pattern(1, 512), head(t, store.durable, 512)))
+		})
+	}
+}

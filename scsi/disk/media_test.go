@@ -224,3 +224,29 @@ func TestStoreEvents(t *testing.T) {
 	store.Send(backstore.Event{Kind: backstore.EventCapacity})
 	require.Empty(t, r.Host.Raised(), "nobody knows the medium in the tray")
 }
+
+// listened is a store that counts who listens to it.
+type listened struct {
+	*hooked
+	listeners int
+}
+
+func (l *listened) Notify(fn func(backstore.Event)) (stop func()) {
+	l.listeners++
+	inner := l.hooked.Notify(fn)
+	return func() { l.listeners--; inner() }
+}
+
+// TestListens: a disk listens to the media that it owns.
+func TestListens(t *testing.T) {
+	store := &listened{hooked: newHooked(newMem(t, nil), 0)}
+	d := disk.New(store, &disk.Options{Removable: true})
+	require.Equal(t, 1, store.listeners)
+	_, err := d.Eject(t.Context(), false)
+	require.NoError(t, err)
+	require.Zero(t, store.listeners)
+	require.NoError(t, d.Insert(t.Context(), store))
+	require.Equal(t, 1, store.listeners)
+	require.NoError(t, d.Close())
+	require.Zero(t, store.listeners)
+}

@@ -12,7 +12,7 @@
 // data of every method that returned nil is on stable storage, and no flush is ever needed.
 // When it is true, data may sit in a cache that a power failure loses until Flush has returned
 // or unless WritevFUA wrote it. The initiator sees this as the WCE bit of the caching mode page
-// (SBC-4 6.5.6). A store does not have to know about MODE SELECT: when an initiator clears WCE on
+// of SBC-4. A store does not have to know about MODE SELECT: when an initiator clears WCE on
 // a volatile store, the disk handler flushes once and from then on uses WritevFUA for writes
 // and Flush after every other modification before it reports completion. A store that is not
 // volatile has nothing to switch.

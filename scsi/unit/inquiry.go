@@ -161,7 +161,7 @@ func (u *Unit) identify() error {
 		id.revision = defaultRevision
 	}
 	if id.serial == "" {
-		id.serial = fmt.Sprintf("%016x", u.host.ID())
+		id.serial = fmt.Sprintf("%016x", u.Host().ID())
 	}
 	for _, f := range [...]struct {
 		name, text string
@@ -203,7 +203,7 @@ func (u *Unit) designators(id *identity) ([]spc.Designator, error) {
 		list = append(list, d)
 	}
 	if len(list) == 0 {
-		list = append(list, spc.LocalNAA(u.host.ID()))
+		list = append(list, spc.LocalNAA(u.Host().ID()))
 	}
 	if u.opts.Name != "" {
 		if len(u.opts.Name) > 251 {

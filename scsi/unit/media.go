@@ -32,7 +32,7 @@ func (u *Unit) RequestRemoval() error {
 	if !u.Prevented() {
 		return nil
 	}
-	u.host.Raise(scsi.OperatorRemovalRequest, nil)
+	u.Host().Raise(scsi.OperatorRemovalRequest, nil)
 	return ErrPrevented
 }
 
@@ -62,7 +62,7 @@ func (u *Unit) startStop(c *scsi.Command) error {
 		}
 		loaded, err := m.Load(c.Context())
 		if loaded {
-			u.host.Raise(scsi.MediumMayHaveChanged, c.Nexus())
+			u.Host().Raise(scsi.MediumMayHaveChanged, c.Nexus())
 		}
 		return err
 	case loej:

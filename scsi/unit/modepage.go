@@ -87,7 +87,7 @@ func (u *Unit) addControlPages() {
 		Apply: func(_ context.Context, b []byte) error {
 			p, err := spc.ParseControlPage(b)
 			if err == nil {
-				u.host.SetControl(p.Control())
+				u.Host().SetControl(p.Control())
 			}
 			return err
 		},

@@ -27,7 +27,7 @@ func (u *Unit) modeSelect(c *scsi.Command) error {
 	switch {
 	case cdb[1]&0x02 != 0: // RTD of SPC-5
 		return scsi.BadCDB(1, 1)
-	case save && !u.host.Persistent():
+	case save && !u.Host().Persistent():
 		return scsi.BadCDB(1, 0)
 	case c.Count() == 0:
 		return nil
@@ -60,7 +60,7 @@ func (u *Unit) modeSelect(c *scsi.Command) error {
 	}
 	u.commit(next, save)
 	if len(changed) > 0 {
-		u.host.Raise(scsi.ModeParametersChanged, c.Nexus())
+		u.Host().Raise(scsi.ModeParametersChanged, c.Nexus())
 	}
 	return nil
 }
@@ -254,7 +254,7 @@ func (u *Unit) save(next [][]byte) error {
 		}
 		blob = append(blob, v...)
 	}
-	return u.host.Save(savedKey, blob)
+	return u.Host().Save(savedKey, blob)
 }
 
 // restore reads what save wrote and makes it current. Pages that the unit does not have

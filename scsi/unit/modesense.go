@@ -16,7 +16,7 @@ func (u *Unit) modeSense(c *scsi.Command) error {
 		code    = cdb[2] & 0x3F
 		subcode = cdb[3]
 	)
-	if pc == spc.SavedValues && !u.host.Persistent() {
+	if pc == spc.SavedValues && !u.Host().Persistent() {
 		return scsi.SavingNotSupported
 	}
 	if code == spc.AllPages && subcode != 0 && subcode != spc.AllSubpages {
@@ -51,7 +51,7 @@ func (u *Unit) modeSense(c *scsi.Command) error {
 // appendPages appends the pages that a page and subpage code ask for. known reports
 // whether there is any page of the code.
 func (u *Unit) appendPages(b []byte, pc spc.PageCtl, code, subcode uint8) (_ []byte, known bool) {
-	persistent := u.host.Persistent()
+	persistent := u.Host().Persistent()
 	u.modeMu.Lock()
 	defer u.modeMu.Unlock()
 	for i := range u.pages {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goscst/goscst/scsi"
 	"github.com/goscst/goscst/scsi/spc"
@@ -20,8 +21,8 @@ type Unit struct {
 	vpd  []vpdPage      // in the order of page codes
 	err  error          // what is wrong with the set-up
 
-	host  scsi.Host // set by Bind
-	ident identity  // made of opts by New and Bind
+	host  atomic.Pointer[scsi.Host] // set by Bind; nil: noHost
+	ident identity                  // made of opts by New and Bind
 
 	selecting chan struct{} // capacity 1, a lock: one MODE SELECT, Bind or Reset at a time; held around Apply and Save
 	modeMu    sync.Mutex    // a leaf
@@ -46,7 +47,7 @@ type action struct {
 // New makes a Unit. opts may be nil and is copied. What is wrong with it shows as an error of
 // Describe.
 func New(opts *Options) *Unit {
-	u := &Unit{host: noHost{}, selecting: make(chan struct{}, 1), preventing: make(map[*scsi.Nexus]struct{})}
+	u := &Unit{selecting: make(chan struct{}, 1), preventing: make(map[*scsi.Nexus]struct{})}
 	if opts != nil {
 		u.opts = *opts
 	}
@@ -116,7 +117,7 @@ func (u *Unit) Describe() (scsi.Description, error) {
 // Bind takes the engine's side: identifiers that are not configured are made of
 // h.ID, and saved mode pages become current. It may block.
 func (u *Unit) Bind(h scsi.Host) error {
-	u.host = h
+	u.host.Store(&h)
 	if err := u.identify(); err != nil {
 		return err
 	}
@@ -132,7 +133,12 @@ func (u *Unit) Bind(h scsi.Host) error {
 }
 
 // Host is the engine's side of the device; before Bind it is one that does nothing.
-func (u *Unit) Host() scsi.Host { return u.host }
+func (u *Unit) Host() scsi.Host {
+	if h := u.host.Load(); h != nil {
+		return *h
+	}
+	return noHost{}
+}
 
 // Exec executes c as the table says. An operation code that is not in it is refused with
 // INVALID COMMAND OPERATION CODE, a service action with INVALID FIELD IN CDB.

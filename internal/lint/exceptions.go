@@ -43,9 +43,10 @@ func exceptions() *Exceptions {
 			"internal/task.of":  "set once by package scsi while it is initialised, constant afterwards",
 		}),
 		Unsafe: newList(map[string]string{
-			"fabric/iscsi/rawio_linux.go": "the vectors of readv and writev, without a copy of the slices for each call",
-			"sgv/alloc_linux.go":          "mappings of the kernel as slices",
-			"sgv/alloc.go":                "the address of a segment, to see whether it is aligned",
+			"backstore/block/ioctl_linux.go": "numbers that ioctls write and read, of the size that each has",
+			"fabric/iscsi/rawio_linux.go":    "the vectors of readv and writev, without a copy of the slices for each call",
+			"sgv/alloc_linux.go":             "mappings of the kernel as slices",
+			"sgv/alloc.go":                   "the address of a segment, to see whether it is aligned",
 		}),
 		Imports: newList(map[string]string{
 			"backstore/mem/arena_linux.go:reflect": "the address of a mapping, once for each, instead of unsafe",

@@ -68,6 +68,8 @@ func (list excuses) check(name string, got verdict, why string) string {
 	switch {
 	case excused && got == x.verdict:
 		return ""
+	case excused && got == passed && x.verdict == failed:
+		return "" // the tool's error is mended, or luck: nothing that this module did
 	case excused && got == passed:
 		return "passes: take it off the list"
 	case excused:
@@ -116,7 +118,8 @@ func TestExcusesCheck(t *testing.T) {
 		{"s", partial, "SKIP is expected"},
 		{"s", failed, "SKIP is expected (ORWRITE)"},
 		{"f", failed, ""},
-		{"f", passed, "take it off the list"},
+		{"f", passed, ""},
+		{"f", skipped, "FAIL is expected"},
 		{"f", hung, "FAIL is expected"},
 	} {
 		got := list.check(c.name, c.got, "why")

@@ -4,8 +4,10 @@ package sgv
 
 const debug = false
 
+//lint:ignore U1000 only the methods of debug builds look at it
 type debugBuf struct{}
 
+//lint:ignore U1000 only the methods of debug builds look at it
 type debugPool struct{}
 
 func (b *Buf) debugCheck()         {}

@@ -105,12 +105,12 @@ func (c *conn) command(h *pdu.Header, ahs []byte, seg segment) error {
 	if t.unsol {
 		c.expectUnsolicited(t, seg.n)
 	}
-	c.rx.asked, c.rx.seg = false, seg
-	c.nx.Submit(cmd)
-	c.rx.seg = segment{}
 	if seg.bad {
 		c.refuse(h, pdu.RejectDataDigest)
 	}
+	c.rx.asked, c.rx.seg = false, seg
+	c.nx.Submit(cmd)
+	c.rx.seg = segment{}
 	if c.rx.asked && !seg.whole {
 		c.streamImmediate(t, seg.n)
 	}

@@ -12,6 +12,9 @@ import (
 func (c *conn) dataOutPDU(h *pdu.Header, seg segment) error {
 	p := h.DataOut()
 	c.stats.dataOuts++
+	if seg.bad {
+		c.refuse(h, pdu.RejectDataDigest)
+	}
 	c.dmu.Lock()
 	t := c.waits.find(p.ITT())
 	if t == nil {
@@ -42,9 +45,6 @@ func (c *conn) dataOutPDU(h *pdu.Header, seg segment) error {
 			_, _ = in.buf.WriteAt(seg.data[:n], int64(off)) // it fits
 		}
 		c.endDataOut(t, r, seg.n, p.Final()) // unlocks
-		if seg.bad {
-			c.refuse(h, pdu.RejectDataDigest)
-		}
 		return nil
 	}
 	if store {
@@ -72,6 +72,9 @@ func (c *conn) streamImmediate(t *task, n int) {
 
 // endStream is called when the last of a data segment that was not whole has come.
 func (c *conn) endStream(h *pdu.Header, n int, bad bool) {
+	if bad {
+		c.refuse(h, pdu.RejectDataDigest)
+	}
 	c.dmu.Lock()
 	var t *task
 	if c.rx.sink == sinkImmediate {
@@ -91,9 +94,6 @@ func (c *conn) endStream(h *pdu.Header, n int, bad bool) {
 		c.advance(t) // unlocks
 	} else {
 		c.endDataOut(t, t.in.find(h.DataOut().TTT()), n, h.Final()) // unlocks
-	}
-	if bad {
-		c.refuse(h, pdu.RejectDataDigest)
 	}
 }
 

@@ -62,6 +62,9 @@ func (d *labLU) Parse(c *scsi.Command, p *scsi.Parsed) error {
 }
 
 func (d *labLU) Exec(c *scsi.Command) error {
+	if c.CDB()[0] == 0xC0 && d.bidi != nil {
+		return d.bidi(c)
+	}
 	switch c.Op().Op {
 	case scsi.OpTestUnitReady:
 		return nil
@@ -69,16 +72,16 @@ func (d *labLU) Exec(c *scsi.Command) error {
 		return c.Reply(append([]byte{0, 0, 6, 2, 31}, make([]byte, 31)...))
 	case scsi.OpRead10, scsi.OpRead16, scsi.OpWrite10, scsi.OpWrite16:
 	default:
-		if c.CDB()[0] == 0xC0 && d.bidi != nil {
-			return d.bidi(c)
-		}
 		return scsi.InvalidOpcode
 	}
 	if c.LBA()+uint64(c.Blocks()) > labBlocks {
 		return scsi.LBAOutOfRange
 	}
 	if d.blocking && c.LBA() >= labStuck {
-		d.entered <- struct{}{}
+		select {
+		case d.entered <- struct{}{}:
+		default: // nobody counts any more
+		}
 		select {
 		case <-d.open:
 		case <-c.Context().Done():

@@ -12,8 +12,8 @@ import (
 // not block: work that waits is queued. Each call for a command is answered exactly
 // once, on a dead connection too.
 type Endpoint interface {
-	// RequestData asks for the data-out of c: c.Data().Len() bytes (c.DataOut for a
-	// bidirectional command), which are never more than the initiator announced. It is
+	// RequestData asks for the data-out of c: all of c.ReceiveBuffer, which is never more
+	// than the initiator announced. It is
 	// called during Session.Submit and on its goroutine, or not at all. Answer with
 	// c.DataReceived, from within the call or later. Data that the initiator sends
 	// beyond that length, or for a command that is answered without RequestData, is the

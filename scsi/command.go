@@ -132,6 +132,16 @@ func (c *Command) Aborted() bool { return c.st.Context().Err() != nil }
 
 // For transports.
 
+// ReceiveBuffer is where the data-out goes that Endpoint.RequestData asks for: DataOut of
+// a bidirectional command, Data of any other. What the command is, its CDB tells and not
+// the direction that the initiator has announced.
+func (c *Command) ReceiveBuffer() *sgv.Buf {
+	if c.st.DataOut != nil {
+		return c.st.DataOut
+	}
+	return c.st.Data
+}
+
 // DataReceived answers Endpoint.RequestData: the data-out is in the buffer, or err
 // says why it will not come. It may be called from any goroutine, once.
 func (c *Command) DataReceived(err error) { c.st.Owner.DataReceived(err) }

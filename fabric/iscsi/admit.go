@@ -178,12 +178,10 @@ func (c *conn) loginContext() (context.Context, context.CancelFunc) {
 // loginStatus maps the engine's refusal.
 func loginStatus(err error) pdu.LoginStatus {
 	switch {
-	case errors.Is(err, engine.ErrNotEnabled), errors.Is(err, engine.ErrClosed):
+	case errors.Is(err, engine.ErrNotEnabled), errors.Is(err, engine.ErrEngineClosed), errors.Is(err, engine.ErrTargetRemoved):
 		return pdu.LoginUnavailable
 	case errors.Is(err, engine.ErrTooManySessions):
 		return pdu.LoginOutOfResources
-	case errors.Is(err, engine.ErrRefused):
-		return pdu.LoginForbidden
 	}
 	return pdu.LoginTargetError
 }

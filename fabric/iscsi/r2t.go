@@ -161,10 +161,7 @@ func (s *session) RequestData(cmd *scsi.Command) {
 
 func (c *conn) requestData(t *task) {
 	seg := c.rx.seg
-	buf := t.cmd.Data()
-	if t.bidi {
-		buf = t.cmd.DataOut()
-	}
+	buf := t.cmd.ReceiveBuffer()
 	want := buf.Len()
 	fault := c.checkImmediate(t, seg.n)
 	if seg.whole && !t.unsol && (fault != nil || seg.bad || seg.n >= want) {

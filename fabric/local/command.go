@@ -214,10 +214,7 @@ func direction(in, out []byte) scsi.Direction {
 
 // send copies the data-out into the buffer that the engine has made for it.
 func (c *Command) send(x *scsi.Command) error {
-	b := x.DataOut()
-	if b == nil {
-		b = x.Data()
-	}
+	b := x.ReceiveBuffer()
 	if b == nil || b == c.lent {
 		return nil
 	}

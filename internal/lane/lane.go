@@ -34,22 +34,19 @@ func New(workers int) *Lane {
 	return l
 }
 
-// Add queues it. It does not block. It reports false, and does nothing, when the lane
-// is closed.
-func (l *Lane) Add(it *Item) bool {
+// Add queues it, before all others if it is urgent. It does not block. It reports
+// false, and does nothing, when the lane is closed.
+func (l *Lane) Add(it *Item, urgent bool) bool {
 	l.mu.Lock()
 	if l.closed {
 		l.mu.Unlock()
 		return false
 	}
-	it.prev, it.next, it.queued = l.last, nil, true
-	if l.last != nil {
-		l.last.next = it
+	if urgent {
+		l.link(it, nil, l.first)
 	} else {
-		l.first = it
+		l.link(it, l.last, nil)
 	}
-	l.last = it
-	l.n++
 	switch {
 	case l.idle >= l.n:
 		l.wake.Signal()
@@ -92,6 +89,36 @@ func (l *Lane) Close() {
 	l.done.Wait()
 }
 
+// SetMax changes how many workers there are at most, at least one. Workers that are too
+// many end as soon as they have nothing to run.
+func (l *Lane) SetMax(workers int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.max = max(1, workers)
+	for n := l.n - l.idle; n > 0 && l.running < l.max && !l.closed; n-- {
+		l.running++
+		l.done.Add(1)
+		go l.work()
+	}
+	l.wake.Broadcast()
+}
+
+// link puts it between two neighbours in the queue.
+func (l *Lane) link(it, prev, next *Item) {
+	it.prev, it.next, it.queued = prev, next, true
+	if prev != nil {
+		prev.next = it
+	} else {
+		l.first = it
+	}
+	if next != nil {
+		next.prev = it
+	} else {
+		l.last = it
+	}
+	l.n++
+}
+
 func (l *Lane) unlink(it *Item) {
 	if it.prev != nil {
 		it.prev.next = it.next
@@ -111,9 +138,10 @@ func (l *Lane) work() {
 	defer l.done.Done()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for {
+	defer func() { l.running-- }()
+	for l.running <= l.max {
 		for l.first == nil {
-			if l.closed {
+			if l.closed || l.running > l.max {
 				return
 			}
 			l.idle++

@@ -10,6 +10,7 @@ import (
 // zero value is ready for use.
 type Context struct {
 	canceled atomic.Bool
+	waited   atomic.Bool // Done was called
 	mu       sync.Mutex
 	err      error         // guarded by mu
 	ch       chan struct{} // guarded by mu; made by the first Done
@@ -26,6 +27,7 @@ func (c *Context) Done() <-chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ch == nil {
+		c.waited.Store(true)
 		c.ch = make(chan struct{})
 		if c.err != nil {
 			close(c.ch)
@@ -57,8 +59,5 @@ func (c *Context) cancel(err error) {
 	}
 }
 
-func (c *Context) used() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.ch != nil || c.err != nil
-}
+// used reports whether somebody waits on the context, or has seen it cancelled.
+func (c *Context) used() bool { return c.waited.Load() || c.canceled.Load() }

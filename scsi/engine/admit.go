@@ -10,18 +10,17 @@ func (t *task) check() bool {
 	if n.gate.Load()&gateBlocked != 0 && !t.park() {
 		return false
 	}
-	if t.flags.Load()&flagAborted != 0 {
+	if t.aborted() {
 		return true // admit ends it
 	}
-	flags := t.Op().Flags
-	if flags&scsi.FlagSkipUA == 0 {
+	if t.Op().Flags&scsi.FlagSkipUA == 0 {
 		if ua := n.nextUA(); ua != 0 {
 			t.ua = ua
 			t.finish(ua)
 			return false
 		}
 	}
-	if flags&scsi.FlagWrites != 0 && n.gate.Load()&(gateReadOnly|gateSWP) != 0 {
+	if t.writes && n.gate.Load()&(gateReadOnly|gateSWP) != 0 {
 		t.finish(scsi.WriteProtected)
 		return false
 	}
@@ -34,12 +33,11 @@ func (t *task) park() bool {
 	set := t.n.set
 	set.mu.Lock()
 	// Unblocking opens the gate first and then takes what is parked, under this lock.
-	if t.n.gate.Load()&gateBlocked == 0 || t.flags.Load()&flagAborted != 0 {
+	if t.n.gate.Load()&gateBlocked == 0 || t.aborted() {
 		set.mu.Unlock()
 		return true
 	}
-	t.state.Store(uint32(StateBlockWait))
-	set.parked = append(set.parked, t)
+	t.status.move(StateBlockWait)
 	var told []*waiter
 	keep := t.waiters[:0]
 	for _, w := range t.waiters {
@@ -57,13 +55,18 @@ func (t *task) park() bool {
 	return false
 }
 
-// unpark takes t out of the parked tasks; mu is held.
-func (s *taskSet) unpark(t *task) bool {
-	for i, p := range s.parked {
-		if p == t {
-			s.parked = append(s.parked[:i], s.parked[i+1:]...)
-			return true
+// unpark lets the parked tasks go on, in the order of their arrival.
+func (s *taskSet) unpark() {
+	var list []*task
+	s.mu.Lock()
+	for e := range s.m.All {
+		if t := e.Task; t.status.state() == StateBlockWait {
+			t.status.move(StateExec)
+			list = append(list, t)
 		}
 	}
-	return false
+	s.mu.Unlock()
+	for _, t := range list {
+		t.admit()
+	}
 }

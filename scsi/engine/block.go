@@ -41,10 +41,7 @@ func (d *Device) Block(ctx context.Context) (unblock func(), err error) {
 		s.mu.Lock()
 		for e := range s.m.All {
 			t := e.Task
-			if t.n.d != d {
-				continue
-			}
-			switch State(t.state.Load()) {
+			switch t.status.state() {
 			case StateExec, StateLaneWait:
 				w.left.Add(1)
 				t.waiters = append(t.waiters, w)
@@ -88,18 +85,7 @@ func (d *Device) unblock() {
 	if !open {
 		return
 	}
-	d.eachSet(func(s *taskSet) {
-		s.mu.Lock()
-		parked := s.parked
-		s.parked = nil
-		for _, t := range parked {
-			t.state.Store(uint32(StateExec))
-		}
-		s.mu.Unlock()
-		for _, t := range parked {
-			t.admit()
-		}
-	})
+	d.eachSet((*taskSet).unpark)
 }
 
 // eachSet calls f for every task set of the device, without locks.

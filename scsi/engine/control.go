@@ -5,7 +5,11 @@ import "github.com/goscst/goscst/scsi"
 // setControl makes the engine obey a changed control mode page. TST stays: the task
 // sets exist already.
 func (d *Device) setControl(c scsi.Control) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	c.TST = d.control.Load().TST
 	d.control.Store(&c)
-	d.gateAll(gateSWP, c.SWP)
+	for n := d.first; n != nil; n = n.next {
+		n.setGate(gateSWP, c.SWP)
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 
@@ -26,7 +25,7 @@ type Device struct {
 	desc  scsi.Description
 	pool  *sgv.Pool
 	lane  *lane.Lane
-	depth int
+	depth atomic.Int32 // commands of one nexus at once
 
 	// What the handler can do besides, resolved once.
 	try      scsi.TryExecer
@@ -43,16 +42,19 @@ type Device struct {
 	offline atomic.Bool // a handler panicked
 	shared  *taskSet    // the task set of all nexuses if TST is 0
 
-	mu      sync.Mutex
-	first   *nexus // guarded by mu; the nexuses, in order of their attachment
-	last    *nexus // guarded by mu
-	mapped  int    // guarded by mu; LUNs of groups
-	blocks  int    // guarded by mu; Block calls and resets in force
-	removed bool   // guarded by mu
+	mu          sync.Mutex
+	first       *nexus  // guarded by mu; the nexuses, in order of their attachment
+	last        *nexus  // guarded by mu
+	mapped      int     // guarded by mu; LUNs of groups
+	blocks      int     // guarded by mu; Block calls and resets in force
+	removed     bool    // guarded by mu
+	past        Traffic // guarded by mu; of nexuses that are over
+	pastLatency Latency // guarded by mu
 }
 
 // AddDevice adds a logical unit under a name that is unique in the engine. The
-// handler is asked once what it is and what it can do besides.
+// handler is asked once what it is and what it can do besides. It may block if
+// the handler's Bind does. After an error, the handler is the caller's to close.
 func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*Device, error) {
 	if opts == nil {
 		opts = &DeviceOptions{}
@@ -69,9 +71,9 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 	}
 	d := &Device{
 		e: e, name: name, id: deviceID(name, e.setup), h: h, desc: desc,
-		pool: opts.Pool, depth: clamp(opts.QueueDepth, defaultDepth, 1, 65536),
-		lane: lane.New(clamp(opts.Workers, defaultWorkers, 1, 1024)),
+		pool: opts.Pool, lane: lane.New(clampWorkers(opts.Workers)),
 	}
+	d.SetQueueDepth(opts.QueueDepth)
 	if d.pool == nil {
 		d.pool = e.pool
 	}
@@ -81,32 +83,44 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 	if c.TST == 0 {
 		d.shared = newTaskSet()
 	}
+	if err := e.reserve(name); err != nil {
+		return nil, err
+	}
+	added := false
+	defer func() {
+		if !added {
+			e.mu.Lock()
+			delete(e.devices, name)
+			e.mu.Unlock()
+		}
+	}()
+	if b, ok := h.(scsi.Binder); ok {
+		if err := b.Bind(&host{d}); err != nil {
+			return nil, fmt.Errorf("engine: device %q: %w", name, err)
+		}
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
 		return nil, ErrClosed
 	}
-	if _, ok := e.devices[name]; ok {
-		return nil, fmt.Errorf("engine: device %q: %w", name, ErrExists)
-	}
-	if b, ok := h.(scsi.Binder); ok {
-		// The name is held while the handler loads its saved state; mapping is refused.
-		d.removed = true
-		e.devices[name] = d
-		e.mu.Unlock()
-		err := b.Bind(&host{d})
-		e.mu.Lock()
-		if err != nil {
-			delete(e.devices, name)
-			return nil, fmt.Errorf("engine: device %q: %w", name, err)
-		}
-		d.mu.Lock()
-		d.removed = false
-		d.mu.Unlock()
-	}
-	e.devices[name] = d
+	e.devices[name], added = d, true
 	e.log.Info("device added", zap.String(keyDevice, name), zap.Stringer(keyType, desc.Type))
 	return d, nil
+}
+
+// reserve takes the name of a device while its handler is being bound.
+func (e *Engine) reserve(name string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return ErrClosed
+	}
+	if _, ok := e.devices[name]; ok {
+		return fmt.Errorf("engine: device %q: %w", name, ErrExists)
+	}
+	e.devices[name] = nil
+	return nil
 }
 
 func checkDescription(d *scsi.Description) error {
@@ -121,8 +135,8 @@ func checkDescription(d *scsi.Description) error {
 		return fmt.Errorf("Control.QErr is %d, 0, 1 or 3 is allowed", d.Control.QErr)
 	case d.Control.QueueAlg > 1:
 		return fmt.Errorf("Control.QueueAlg is %d, 0 or 1 is allowed", d.Control.QueueAlg)
-	case d.MaxTransfer < 0:
-		return fmt.Errorf("MaxTransfer is %d, a negative length", d.MaxTransfer)
+	case d.MaxTransfer < 0 || d.MaxTransfer > sgv.MaxLen:
+		return fmt.Errorf("MaxTransfer is %d, 0 to %d is allowed", d.MaxTransfer, sgv.MaxLen)
 	}
 	if d.MaxTransfer == 0 {
 		d.MaxTransfer = defaultTransfer
@@ -154,18 +168,30 @@ func (d *Device) Name() string { return d.name }
 // Type is the peripheral device type.
 func (d *Device) Type() scsi.DeviceType { return d.desc.Type }
 
+// Handler is the handler that was added.
+func (d *Device) Handler() scsi.Handler { return d.h }
+
+// SetQueueDepth changes DeviceOptions.QueueDepth. What is queued already stays.
+func (d *Device) SetQueueDepth(n int) { d.depth.Store(int32(clamp(n, defaultDepth, 1, 65536))) }
+
+// SetWorkers changes DeviceOptions.Workers. Workers that are too many end when they have
+// nothing to do.
+func (d *Device) SetWorkers(n int) { d.lane.SetMax(clampWorkers(n)) }
+
 // Offline reports whether the handler has panicked. Commands that need it then end
 // with HARDWARE ERROR; remove the device and add it anew.
 func (d *Device) Offline() bool { return d.offline.Load() }
 
 // Raise queues a unit attention condition on every nexus of the device: what a program
-// calls when it has changed the unit behind the initiators' backs.
+// calls when it has changed the unit behind the initiators' backs. A code with another
+// sense key than UNIT ATTENTION is not raised.
 func (d *Device) Raise(ua scsi.Sense) { d.raise(ua, nil) }
 
 // Remove takes the device out of the engine. It fails with ErrInUse while the device
 // is mapped, waits for its last command to end, and closes the handler if that is a
-// scsi.Closer. When ctx is done first, the device is out of reach but not closed;
-// Remove may be called again.
+// scsi.Closer, whose error it returns. When ctx is done first, the device is out of
+// reach but not closed; Remove may be called again. It must not be called from a method
+// of the handler.
 func (d *Device) Remove(ctx context.Context) error {
 	d.mu.Lock()
 	if d.mapped > 0 {
@@ -194,19 +220,6 @@ func (d *Device) Remove(ctx context.Context) error {
 		return c.Close()
 	}
 	return nil
-}
-
-// fault takes the device offline after a panic of its handler.
-func (d *Device) fault(value any) {
-	stack := debug.Stack()
-	if d.offline.Swap(true) {
-		return
-	}
-	d.gateAll(gateOffline, true)
-	d.e.log.Error("handler panicked, device is offline", zap.String(keyDevice, d.name), zap.Any("panic", value), zap.ByteString("stack", stack))
-	if f := d.e.events.DeviceFaulted; f != nil {
-		f(d.name, value, stack)
-	}
 }
 
 // each calls f for every nexus of the device, without locks.
@@ -259,6 +272,8 @@ func deviceID(name string, setup uint16) uint64 {
 	h.Write([]byte(name))
 	return h.Sum64()
 }
+
+func clampWorkers(n int) int { return clamp(n, defaultWorkers, 1, 1024) }
 
 func clamp(v, def, lo, hi int) int {
 	if v == 0 {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,11 +27,14 @@ type Engine struct {
 	epoch  time.Time
 	work   sync.WaitGroup // every goroutine of the engine but the lanes'
 
+	ending sync.Mutex // held while everything is let go of
+
 	mu      sync.Mutex
-	devices map[string]*Device // guarded by mu
+	devices map[string]*Device // guarded by mu; nil for one whose handler is being bound
 	targets map[string]*Target // guarded by mu
 	ports   map[uint16]*Target // guarded by mu; by relative identifier
 	closed  bool               // guarded by mu
+	past    Traffic            // guarded by mu; of sessions that are over
 }
 
 // New makes an engine; nil options are ready for use.
@@ -63,8 +67,8 @@ func New(opts *Options) *Engine {
 func (e *Engine) Device(name string) (*Device, bool) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	d, ok := e.devices[name]
-	return d, ok
+	d := e.devices[name]
+	return d, d != nil
 }
 
 // Devices returns all devices, sorted by name.
@@ -73,9 +77,11 @@ func (e *Engine) Devices() []*Device {
 	defer e.mu.Unlock()
 	out := make([]*Device, 0, len(e.devices))
 	for _, d := range e.devices {
-		out = append(out, d)
+		if d != nil {
+			out = append(out, d)
+		}
 	}
-	slices.SortFunc(out, func(a, b *Device) int { return compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b *Device) int { return cmp.Compare(a.name, b.name) })
 	return out
 }
 
@@ -95,18 +101,8 @@ func (e *Engine) Targets() []*Target {
 	for _, t := range e.targets {
 		out = append(out, t)
 	}
-	slices.SortFunc(out, func(a, b *Target) int { return compare(a.name, b.name) })
+	slices.SortFunc(out, func(a, b *Target) int { return cmp.Compare(a.name, b.name) })
 	return out
-}
-
-func compare(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // Shutdown ends the engine in order: new logins are refused, initiators are asked to
@@ -160,6 +156,8 @@ func (e *Engine) Close() error {
 
 // release lets go of everything when no session is left.
 func (e *Engine) release() error {
+	e.ending.Lock()
+	defer e.ending.Unlock()
 	var errs []error
 	for _, t := range e.Targets() {
 		errs = append(errs, t.Remove(context.Background()))
@@ -173,6 +171,16 @@ func (e *Engine) release() error {
 		e.ownsIt = false
 	}
 	return errors.Join(errs...)
+}
+
+// forget drops a session that has ended, but not what it has counted.
+func (e *Engine) forget(s *Session) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	s.collect(&e.past, nil)
+	s.t.mu.Lock()
+	delete(s.t.sessions, s)
+	s.t.mu.Unlock()
 }
 
 // MemoryLimit bounds the data buffers of all commands. Transports and programs that use

@@ -10,13 +10,13 @@ var (
 	ErrNotFound        = errors.New("engine: not found")
 	ErrNotEnabled      = errors.New("engine: target is not enabled")
 	ErrTooManySessions = errors.New("engine: too many sessions")
-	ErrRefused         = errors.New("engine: initiator is not admitted")
 )
 
 // Reasons with which sessions end; Endpoint.Closed receives them.
 var (
 	ErrSessionClosed  = errors.New("engine: session closed")
 	ErrTargetDisabled = errors.New("engine: target disabled")
+	ErrTargetRemoved  = errors.New("engine: target removed")
 	ErrEngineClosed   = errors.New("engine: engine closed")
 )
 

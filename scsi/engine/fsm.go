@@ -13,65 +13,66 @@ import (
 // submit takes the command from the transport as far as it goes without waiting.
 func (t *task) submit() {
 	t.start = t.s.t.e.now()
-	t.state.Store(uint32(StateParse))
-	var n *nexus
-	if num, ok := t.LUN.Number(); ok {
-		n = t.s.lun(num)
+	t.status.start()
+	err := errReplaced
+	for last := (*nexus)(nil); err == errReplaced; {
+		n := t.s.at(t.LUN)
+		if n == nil || n == last {
+			t.orphan()
+			return
+		}
+		last = n
+		bad := t.Decode(n.d.desc.Type)
+		if err = t.enter(n); err == nil {
+			err = bad
+		}
 	}
-	if n == nil {
-		t.orphan()
+	switch {
+	case t.n == nil:
+		t.answer(err)
 		return
-	}
-	err := t.Decode(n.d.desc.Type)
-	if !t.enter(n) {
-		return
-	}
-	if err == nil {
+	case err == nil:
 		err = t.parse()
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		t.finish(err)
-		return
-	}
-	if t.out > 0 && (t.st.Data != nil || t.st.DataOut != nil) {
+	case t.fetch:
 		t.requestData()
-		return
+	default:
+		t.order()
 	}
-	t.order()
 }
 
-// enter gives the command its place in the task set. It reports false if it has
-// answered it instead.
-func (t *task) enter(n *nexus) bool {
+// errReplaced says that the nexus takes no commands any more: the logical unit number is
+// another's now, or nobody's.
+var errReplaced = errors.New("engine: unmapped")
+
+// enter gives the command its place in the task set: t.n is set then, and an error ends
+// it there. Otherwise an error says how to answer it.
+func (t *task) enter(n *nexus) error {
 	attr := t.attr(n.d)
 	set := n.set
 	set.mu.Lock()
-	if n.gone || t.s.closing.Load() {
-		set.mu.Unlock()
-		t.orphan()
-		return false
+	defer set.mu.Unlock()
+	frozen := set.m.Frozen()
+	switch {
+	case n.gone || t.s.closing.Load():
+		return errReplaced
+	case n.queued() >= int64(n.d.depth.Load()):
+		return scsi.ErrTaskSetFull // another command of the nexus will end and make room (SAM-6 5.3.1)
+	case frozen && !set.admitsInACA(t, n):
+		return set.statusInACA(t, n)
 	}
-	if n.queued >= n.d.depth {
-		queued := n.queued
-		set.mu.Unlock()
-		t.turnAway(n, queued)
-		return false
-	}
-	if set.m.Frozen() && !set.admitsInACA(t, n, attr) {
-		status := set.statusInACA(t, n)
-		set.mu.Unlock()
-		t.n = nil
-		t.answer(status)
-		return false
-	}
-	n.refs.Add(1)
-	n.queued++
+	n.refs.Add(queuedOne + 1)
 	t.n = n
 	t.st.Nexus = &n.Nexus
 	set.m.Add(&t.place, attr)
 	set.update()
-	set.mu.Unlock()
-	return true
+	if t.Attr == scsi.ACA && !frozen {
+		return scsi.InvalidMessage // there is no ACA condition (SAM-6 8.6.5)
+	}
+	return nil
 }
 
 // attr is how the command is ordered.
@@ -93,46 +94,46 @@ func (t *task) attr(d *Device) taskset.Attr {
 	return taskset.Simple
 }
 
-// turnAway answers a command for which there is no room: TASK SET FULL if another
-// command of the nexus will end and make some, else BUSY, lest the initiator wait for
-// an event that never comes (SAM-6 5.3.1).
-func (t *task) turnAway(n *nexus, queued int) {
-	t.n = nil
-	if queued > 0 {
-		t.answer(scsi.StatusTaskSetFull)
-	} else {
-		t.answer(scsi.StatusBusy)
-	}
-}
-
 // requestData has the transport fetch the data-out.
 func (t *task) requestData() {
-	t.state.Store(uint32(StateDataWait))
+	t.status.move(StateDataWait)
 	t.data.Store(dataRequesting)
-	t.s.ep.RequestData(&t.Command)
-	if t.data.CompareAndSwap(dataRequesting, dataWaiting) {
-		// Nobody but DataReceived continues the command now. It may have done so
-		// already; of an abort, its flag was set before it looked at data, so either
-		// it or this sees both.
-		if t.flags.Load()&flagAborted != 0 {
-			t.stopData()
-		}
+	if t.aborted() {
+		t.finish(errAborted)
 		return
 	}
-	t.haveData()
+	t.s.ep.RequestData(&t.Command)
+	switch {
+	case t.data.CompareAndSwap(dataRequesting, dataWaiting):
+	case t.data.CompareAndSwap(dataRevoked, dataStopping):
+		t.stopData()
+	default:
+		t.haveData()
+	}
 }
 
-// stopData tells the transport, once, not to wait for data any more.
+// revoke reports whether the caller, who has aborted the command, is to call stopData. It
+// is called under the set's lock, so that the command is still the one that was aborted.
+func (t *task) revoke() bool {
+	if t.s.abort == nil || t.data.CompareAndSwap(dataRequesting, dataRevoked) {
+		return false
+	}
+	return t.data.CompareAndSwap(dataWaiting, dataStopping)
+}
+
+// stopData tells the transport not to wait for data any more.
 func (t *task) stopData() {
-	if t.s.abort != nil && t.data.Load() == dataWaiting && !t.stopped.Swap(true) {
-		t.s.abort.Abort(&t.Command)
+	t.s.abort.Abort(&t.Command)
+	if !t.data.CompareAndSwap(dataStopping, dataStopped) {
+		t.haveData()
 	}
 }
 
 // DataReceived implements task.Owner.
 func (t *task) DataReceived(err error) {
 	t.dataErr = err
-	if t.data.Swap(dataHere) == dataWaiting {
+	switch t.data.Swap(dataHere) {
+	case dataWaiting, dataStopped:
 		t.haveData()
 	}
 }
@@ -153,8 +154,8 @@ func (t *task) order() {
 		return
 	}
 	set.mu.Lock()
-	if t.flags.Load()&flagAborted == 0 && !set.m.Ask(&t.place) {
-		t.state.Store(uint32(StateOrderWait))
+	if !t.aborted() && !set.m.Ask(&t.place) {
+		t.status.move(StateOrderWait)
 		set.update()
 		set.mu.Unlock()
 		return
@@ -168,13 +169,13 @@ func (t *task) order() {
 // before the gate and the flags are read, and those who change them read the state
 // afterwards: either the command sees the change, or it is seen executing.
 func (t *task) admit() {
-	t.state.Store(uint32(StateExec))
+	t.status.move(StateExec)
 	if t.n.gate.Load() != 0 || t.s.pendingLUNs.Load() {
 		if !t.check() {
 			return
 		}
 	}
-	if t.flags.Load()&flagAborted != 0 {
+	if t.aborted() {
 		t.finish(errAborted)
 		return
 	}
@@ -206,13 +207,13 @@ func (t *task) queue() {
 	set := t.n.set
 	// Under the lock, so that an abort finds the command in its lane or not yet there.
 	set.mu.Lock()
-	if t.flags.Load()&flagAborted != 0 {
+	if t.aborted() {
 		set.mu.Unlock()
 		t.finish(errAborted)
 		return
 	}
-	t.state.Store(uint32(StateLaneWait))
-	ok := t.n.d.lane.Add(&t.item)
+	t.status.move(StateLaneWait)
+	ok := t.n.d.lane.Add(&t.item, t.Attr == scsi.HeadOfQueue)
 	set.mu.Unlock()
 	if !ok {
 		t.finish(scsi.LogicalUnitFailure)
@@ -221,12 +222,15 @@ func (t *task) queue() {
 
 // work runs on a worker.
 func (t *task) work() {
-	t.state.Store(uint32(StateExec))
-	if t.flags.Load()&flagAborted != 0 {
+	t.status.move(StateExec)
+	switch {
+	case t.aborted():
 		t.finish(errAborted)
-		return
+	case t.n.d.offline.Load():
+		t.finish(scsi.LogicalUnitFailure)
+	default:
+		t.execute(false)
 	}
-	t.execute(false)
 }
 
 // execute calls the handler. With try set it reports false if the command has to go to
@@ -254,67 +258,52 @@ func (t *task) execute(try bool) bool {
 
 // call contains the handler's panics.
 func (t *task) call(try bool) (err error, panicked bool) {
-	defer func() {
-		if r := recover(); r != nil {
-			t.n.d.fault(r)
-			err, panicked = scsi.InternalTargetFailure, true
-		}
-	}()
+	panicked = true
+	defer t.n.d.contain(&err)
 	if try {
-		return t.n.d.try.TryExec(&t.Command), false
+		err = t.n.d.try.TryExec(&t.Command)
+	} else {
+		err = t.n.d.h.Exec(&t.Command)
 	}
-	return t.n.d.h.Exec(&t.Command), false
+	return err, false
 }
 
 // Done implements task.Owner: a deferred command has ended.
 func (t *task) Done(err error) { t.finish(err) }
 
-// finish ends a command that is in a task set: it decides the result, lets go of the
-// task set, asks for the response, and runs what has waited for this command.
+// finish ends a command that is in a task set: it decides the result, asks for the
+// response, and lets go of the task set. The task leaves the set after the response was
+// asked for, so that a function that waits for it cannot be answered before; its place in
+// the queue is free before, because the initiator may send the next command at once.
 func (t *task) finish(err error) {
 	n, set := t.n, t.n.set
 	t.conclude(err)
+	t.overrule(t.status.end())
+	if t.Status() == scsi.StatusCheckCondition && !t.st.Silent {
+		n.failed(t)
+	}
+	n.refs.Add(-queuedOne)
+	t.s.ep.Respond(&t.Command)
 	set.mu.Lock()
-	t.overrule(t.flags.Load())
 	set.m.End(&t.place)
-	n.queued--
 	waiters := t.waiters
 	t.waiters = nil
-	failed := t.Status() == scsi.StatusCheckCondition && !t.st.Silent
-	if failed && t.NACA() {
-		set.startACA(n)
-	}
 	next := set.release()
 	set.update()
 	set.mu.Unlock()
-	if failed {
-		if q := n.d.control.Load().QErr; q != 0 {
-			n.qerr(q)
-		}
-	}
-	t.respond()
+	t.settle()
 	for _, w := range waiters {
 		w.done()
 	}
-	for next != nil {
-		next.admit()
-		set.mu.Lock()
-		next = set.again()
-		set.update()
-		set.mu.Unlock()
-	}
+	set.drain(next)
 }
 
-// respond gives the command to the transport for the last time.
-func (t *task) respond() {
-	t.state.Store(uint32(StateRespond))
+// answer ends a command that is in no task set.
+func (t *task) answer(err error) {
+	t.conclude(err)
+	t.status.move(StateRespond)
 	t.s.ep.Respond(&t.Command)
-}
-
-// answer ends a command that is in no task set with a status.
-func (t *task) answer(status scsi.Status) {
-	t.conclude(scsi.StatusError(status))
-	t.respond()
+	t.settle()
 }
 
 func unsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -19,9 +20,11 @@ type Group struct {
 	name string
 	luns atomic.Pointer[lunMap] // replaced under mu
 
-	mu       sync.Mutex
-	patterns []string   // guarded by t.mu
-	members  []*Session // guarded by mu
+	patterns []string // guarded by t.mu
+
+	mu      sync.Mutex
+	members []*Session // guarded by mu
+	removed bool       // guarded by mu; maps nothing any more
 }
 
 // lunMap is what a group maps. It is never changed, only replaced.
@@ -111,38 +114,17 @@ func (g *Group) Map(lun uint16, d *Device, opts *LUNOptions) error {
 	if d == nil || d.e != g.t.e {
 		return fmt.Errorf("engine: target %q: LUN %d: the device is not of this engine", g.t.name, lun)
 	}
-	members, err := g.add(lun, d, opts)
+	c, err := g.change(lun, d, opts, false)
 	if err != nil {
 		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	for _, s := range members {
-		s.lunsChanged()
-	}
-	return nil
+	return c.finish(context.Background())
 }
 
-// add is Map up to what happens under the lock; it returns whom to tell.
-func (g *Group) add(lun uint16, d *Device, opts *LUNOptions) ([]*Session, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	old := g.luns.Load()
-	if old.table.get(lun) != nil {
-		return nil, ErrExists
-	}
-	if err := d.use(); err != nil {
-		return nil, err
-	}
-	m := &mapping{d, opts.ReadOnly}
-	g.luns.Store(&lunMap{old.n + 1, old.table.with(lun, m)})
-	for _, s := range g.members {
-		s.attach(lun, m)
-	}
-	return slices.Clone(g.members), nil
-}
-
-// Replace maps another device as logical unit lun in one step. Commands that are
-// running end on the old device, new ones go to the new one, and the initiators are
-// told by INQUIRY DATA HAS CHANGED. It waits for the old device's commands as Unmap does.
+// Replace maps another device as logical unit lun in one step, or the same one with other
+// options. Commands that are running end on the old device, new ones go to the new one,
+// and the initiators are told by INQUIRY DATA HAS CHANGED. It waits for the old device's
+// commands as Unmap does.
 func (g *Group) Replace(ctx context.Context, lun uint16, d *Device, opts *LUNOptions) error {
 	if opts == nil {
 		opts = &LUNOptions{}
@@ -150,73 +132,112 @@ func (g *Group) Replace(ctx context.Context, lun uint16, d *Device, opts *LUNOpt
 	if d == nil || d.e != g.t.e {
 		return fmt.Errorf("engine: target %q: LUN %d: the device is not of this engine", g.t.name, lun)
 	}
-	g.mu.Lock()
-	cur := g.luns.Load()
-	old := cur.table.get(lun)
-	if old == nil {
-		g.mu.Unlock()
-		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, ErrNotFound)
-	}
-	if err := d.use(); err != nil {
-		g.mu.Unlock()
+	c, err := g.change(lun, d, opts, true)
+	if err != nil {
 		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	m := &mapping{d, opts.ReadOnly}
-	g.luns.Store(&lunMap{cur.n, cur.table.with(lun, m)})
-	var gone []*nexus
-	for _, s := range g.members {
-		if n := s.detach(lun); n != nil {
-			gone = append(gone, n)
+	return c.finish(ctx)
+}
+
+// change is a change of a LUN map; what remains to be done without locks.
+type change struct {
+	from     *Device    // whose use ends; nil if the number was free
+	gone     []*nexus   // out of reach
+	replaced []*nexus   // whose initiators are to learn that it is another device
+	sessions []*Session // whose maps have changed
+}
+
+// change puts a device, nil for none, at a number that is mapped or not.
+func (g *Group) change(lun uint16, d *Device, opts *LUNOptions, mapped bool) (c change, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	cur := g.luns.Load()
+	old := cur.table.get(lun)
+	switch {
+	case mapped && old == nil, d != nil && g.removed:
+		return c, ErrNotFound
+	case !mapped && old != nil:
+		return c, ErrExists
+	}
+	next := &lunMap{n: cur.n}
+	var m *mapping
+	if d != nil {
+		if err := d.use(); err != nil {
+			return c, err
 		}
-		if n := s.attach(lun, m); n != nil {
-			n.replaceUA(scsi.InquiryDataChanged)
+		m = &mapping{d, opts.ReadOnly}
+		next.n++
+	}
+	if old != nil {
+		c.from = old.d
+		next.n--
+	}
+	next.table = cur.table.with(lun, m)
+	g.luns.Store(next)
+	for _, s := range g.members {
+		was, n := s.replace(lun, m)
+		switch {
+		case was != nil && n != nil:
+			c.replaced = append(c.replaced, n)
+		case was != nil || n != nil:
+			c.sessions = append(c.sessions, s)
+		}
+		if was != nil {
+			c.gone = append(c.gone, was)
 		}
 	}
-	g.mu.Unlock()
-	return retire(ctx, old.d, gone)
+	return c, nil
+}
+
+// finish tells the initiators, lets the nexuses end that are out of reach, gives the
+// mapping's use of the device back, and waits for the last commands.
+func (c *change) finish(ctx context.Context) error {
+	for _, n := range c.replaced {
+		n.event(scsi.InquiryDataChanged)
+	}
+	for _, s := range c.sessions {
+		s.lunsChanged()
+	}
+	if c.from != nil {
+		c.from.mu.Lock()
+		c.from.mapped--
+		c.from.mu.Unlock()
+	}
+	for _, n := range c.gone {
+		n.retire()
+	}
+	for _, n := range c.gone {
+		if err := n.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Unmap takes logical unit lun away. New commands for it are refused at once; Unmap
 // waits for those that are running to end. When ctx is done first it returns ctx's
 // error; the logical unit is gone all the same, and its last commands end by themselves.
 func (g *Group) Unmap(ctx context.Context, lun uint16) error {
-	g.mu.Lock()
-	cur := g.luns.Load()
-	m := cur.table.get(lun)
-	if m == nil {
-		g.mu.Unlock()
-		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, ErrNotFound)
+	c, err := g.change(lun, nil, nil, true)
+	if err != nil {
+		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	g.luns.Store(&lunMap{cur.n - 1, cur.table.with(lun, nil)})
-	var gone []*nexus
-	for _, s := range g.members {
-		if n := s.detach(lun); n != nil {
-			gone = append(gone, n)
-		}
-	}
-	members := slices.Clone(g.members)
-	g.mu.Unlock()
-	for _, s := range members {
-		s.lunsChanged()
-	}
-	return retire(ctx, m.d, gone)
+	return c.finish(ctx)
 }
 
-// retire lets nexuses end that are out of reach, gives the mapping's use of the device
-// back, and waits for the last commands.
-func retire(ctx context.Context, d *Device, gone []*nexus) error {
-	d.mu.Lock()
-	d.mapped--
-	d.mu.Unlock()
-	for _, n := range gone {
-		n.retire()
+// Remove takes the group away: its initiators see the logical units of the group that
+// they belong to then. It waits for running commands of logical units that they do not see
+// any more, as Unmap does, and may be called again. The default group stays.
+func (g *Group) Remove(ctx context.Context) error {
+	if g == g.t.def {
+		return fmt.Errorf("engine: target %q: the default group stays", g.t.name)
 	}
-	for _, n := range gone {
-		if err := n.wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	g.t.mu.Lock()
+	g.t.groups = slices.DeleteFunc(g.t.groups, func(x *Group) bool { return x == g })
+	g.patterns = nil
+	g.t.mu.Unlock()
+	g.t.regroup()
+	return g.clear(ctx)
 }
 
 // LUNs returns the mapped logical units in ascending order.
@@ -232,14 +253,18 @@ func (g *Group) LUNs() []LUNInfo {
 // LUNInfo describes a logical unit number of a group.
 type LUNInfo struct {
 	LUN      uint16
-	Device   string
-	ReadOnly bool
+	Device   string // its name
+	ReadOnly bool   // as in LUNOptions
 }
 
-// clear unmaps everything.
+// clear unmaps everything, for good.
 func (g *Group) clear(ctx context.Context) error {
-	for _, l := range g.LUNs() {
-		if err := g.Unmap(ctx, l.LUN); err != nil {
+	g.mu.Lock()
+	g.removed = true
+	list := g.LUNs()
+	g.mu.Unlock()
+	for _, l := range list {
+		if err := g.Unmap(ctx, l.LUN); err != nil && !errors.Is(err, ErrNotFound) {
 			return err
 		}
 	}
@@ -251,8 +276,7 @@ func (g *Group) join(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.members = append(g.members, s)
-	s.group.Store(g)
-	g.luns.Load().table.each(func(lun uint16, m *mapping) { s.attach(lun, m) })
+	g.luns.Load().table.each(func(lun uint16, m *mapping) { s.attach(lun, m, s.first()) })
 }
 
 // leave takes s out.

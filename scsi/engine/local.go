@@ -29,7 +29,7 @@ func (t *task) local() (err error, done bool) {
 		case scsi.ActionReportFunctions:
 			return t.reportFunctions(), true
 		}
-		return scsi.BadCDB(1, 4), true
+		return badAction(t.CDB()[0]), true
 	}
 	return scsi.InvalidOpcode, true
 }
@@ -42,22 +42,26 @@ func (t *task) reportLUNs() error {
 	if t.Count() < 16 {
 		return scsi.BadCDB(6, -1)
 	}
+	if cdb[2] > spc.SelectAll {
+		return scsi.BadCDB(2, 7)
+	}
+	// The initiator has heard of changes before the map is read, not of those after.
+	if t.s.pendingLUNs.CompareAndSwap(true, false) {
+		t.ua = scsi.ReportedLUNsChanged
+	}
 	var luns []scsi.LUN
 	switch cdb[2] {
 	case spc.SelectAddressed, spc.SelectAll:
 		t.s.luns.Load().each(func(n uint16, _ *nexus) { luns = append(luns, scsi.MakeLUN(n, t.s.t.method)) })
 	case spc.SelectWellKnown: // there are none
-	default:
-		return scsi.BadCDB(2, 7)
 	}
-	t.s.pendingLUNs.Store(false)
 	return t.Reply(spc.AppendLUNs(nil, luns))
 }
 
 // requestSense is REQUEST SENSE while a unit attention is pending: that is the answer,
 // and it is told then (SPC-6 6.39). Else the handler answers with its own state.
 func (t *task) requestSense() (err error, done bool) {
-	if t.CDB()[1]&^1 != 0 {
+	if t.CDB()[1]&^1 != 0 || t.st.Data == nil {
 		return nil, false
 	}
 	ua := t.n.nextUA()
@@ -168,7 +172,6 @@ func (t *task) orphanData(f func() error) {
 }
 
 func (t *task) orphanDone(err error) {
-	t.conclude(err)
 	t.st.Silent = t.s.closing.Load() // nobody listens any more
-	t.respond()
+	t.answer(err)
 }

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"go.uber.org/zap"
+
 	"github.com/goscst/goscst/internal/uaq"
 	"github.com/goscst/goscst/scsi"
 )
@@ -18,12 +20,13 @@ type nexus struct {
 	d        *Device
 	set      *taskSet      // the device's, or its own if TST is 1
 	gate     atomic.Uint32 // reasons why commands must take the slow path of admission
-	refs     atomic.Int64  // commands that have not been freed, plus one until it is detached
+	refs     atomic.Int64  // commands that have not been freed, plus one until it is detached, plus queuedOne times those queued
 	gone     bool          // guarded by set.mu: unmapped, no new commands
-	queued   int           // guarded by set.mu: commands that have not ended
 	released chan struct{} // closed when gone and refs is zero, after Detach
 
 	prev, next *nexus // guarded by d.mu; in the device's list
+
+	traffic counters
 
 	uamu sync.Mutex
 	ua   uaq.Queue // guarded by uamu
@@ -35,12 +38,12 @@ const (
 	gateBlocked              // the device is blocked
 	gateReadOnly             // mapped read-only
 	gateSWP                  // software write protect
-	gateOffline              // the handler has panicked
 )
 
-// attach makes the nexus of s and a mapping, and lets it be found. It returns nil if
-// the handler refuses the initiator: then the number does not exist for it.
-func (s *Session) attach(lun uint16, m *mapping) *nexus {
+// attach makes the nexus of s and a mapping, in place of the one that is at the number,
+// with a first unit attention to tell. It returns nil if the handler refuses the
+// initiator: then the number does not exist for it.
+func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 	d := m.d
 	n := &nexus{
 		Nexus: scsi.Nexus{
@@ -53,18 +56,13 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 		n.set = newTaskSet()
 	}
 	n.refs.Store(1)
-	if d.attacher != nil {
-		if err := d.attacher.Attach(&n.Nexus); err != nil {
-			return nil
-		}
-	}
-	first := scsi.PowerOnOccurred
-	if s.in.NexusLost {
-		first = scsi.NexusLoss
+	if err := d.attach(&n.Nexus); err != nil {
+		d.e.log.Info("handler refuses initiator", zap.String(keyDevice, d.name), zap.String(keyInitiator, s.in.Name), zap.Uint16(keyLUN, lun), zap.Error(err))
+		return nil
 	}
 	n.ua.Add(first)
-	// Under d.mu, so that a change of these states, which is stored first and then told
-	// to all nexuses of the device, is seen here or arrives there.
+	// Under d.mu, so that a change of these states, which is told to all nexuses of the
+	// device under d.mu too, is seen here or arrives there.
 	d.mu.Lock()
 	gate := uint32(gateUA)
 	if m.readOnly {
@@ -72,9 +70,6 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 	}
 	if d.control.Load().SWP {
 		gate |= gateSWP
-	}
-	if d.offline.Load() {
-		gate |= gateOffline
 	}
 	if d.blocks > 0 {
 		gate |= gateBlocked
@@ -89,15 +84,33 @@ func (s *Session) attach(lun uint16, m *mapping) *nexus {
 	return n
 }
 
-// detach takes the nexus at lun out of the session's reach; the caller retires it when
-// it holds no lock. It returns nil if there is none.
-func (s *Session) detach(lun uint16) *nexus {
-	n := s.lun(lun)
-	if n != nil {
+// replace puts the nexus of a mapping, which may be nil for none, in the place of the one
+// at a number, if there is one. The caller retires that when it holds no lock.
+func (s *Session) replace(lun uint16, m *mapping) (old, n *nexus) {
+	old = s.lun(lun)
+	first := s.first()
+	if old != nil {
+		first = scsi.InquiryDataChanged
+	}
+	if m != nil {
+		n = s.attach(lun, m, first)
+	}
+	if n == nil && old != nil {
 		s.setLUN(lun, nil)
 	}
-	return n
+	return old, n
 }
+
+// queuedOne counts a command in nexus.refs whose result is not decided: they are what the
+// queue depth bounds.
+const queuedOne = 1 << 32
+
+// queued is how many there are.
+func (n *nexus) queued() int64 { return n.refs.Load() / queuedOne }
+
+// is and owns choose a nexus, and its tasks.
+func (n *nexus) is(x *nexus) bool  { return x == n }
+func (n *nexus) owns(t *task) bool { return t.n == n }
 
 // retire refuses new commands, ends an ACA of the nexus, since nobody could clear it
 // any more, and drops the nexus's own reference.
@@ -105,17 +118,23 @@ func (n *nexus) retire() {
 	n.set.mu.Lock()
 	was := n.gone
 	n.gone = true
-	faulted := n.set.faulted == n
-	if faulted {
-		n.set.endACA()
-		n.set.update()
-	}
 	n.set.mu.Unlock()
-	if faulted {
-		n.set.run()
-	}
+	n.set.endACA(n)
 	if !was {
 		n.unref()
+	}
+}
+
+// ref takes a reference unless the nexus is over.
+func (n *nexus) ref() bool {
+	for {
+		have := n.refs.Load()
+		if have == 0 {
+			return false
+		}
+		if n.refs.CompareAndSwap(have, have+1) {
+			return true
+		}
 	}
 }
 
@@ -126,17 +145,19 @@ func (n *nexus) unref() {
 	}
 }
 
-// release tells the handler and whoever waits that the nexus is over.
+// release tells the handler and whoever waits that the nexus is over. What it has counted
+// stays with its device and its session.
 func (n *nexus) release() {
-	if n.d.attacher != nil {
-		n.d.attacher.Detach(&n.Nexus)
-	}
-	n.d.mu.Lock()
-	n.d.unlink(n)
-	n.d.mu.Unlock()
-	n.s.lunmu.Lock()
-	n.s.nexuses = slices.DeleteFunc(n.s.nexuses, func(x *nexus) bool { return x == n })
-	n.s.lunmu.Unlock()
+	d, s := n.d, n.s
+	d.detach(&n.Nexus)
+	d.mu.Lock()
+	d.unlink(n)
+	n.traffic.addTo(&d.past, &d.pastLatency)
+	d.mu.Unlock()
+	s.lunmu.Lock()
+	s.nexuses = slices.DeleteFunc(s.nexuses, n.is)
+	n.traffic.addTo(&s.past, &s.pastLatency)
+	s.lunmu.Unlock()
 	close(n.released)
 }
 
@@ -162,10 +183,4 @@ func (n *nexus) setGate(bit uint32, on bool) {
 	} else {
 		n.gate.And(^bit)
 	}
-}
-
-// gateAll does it for every nexus of the device, and for those to come the cause is
-// looked at in attach.
-func (d *Device) gateAll(bit uint32, on bool) {
-	d.each(func(n *nexus) { n.setGate(bit, on) })
 }

@@ -15,7 +15,6 @@ type taskSet struct {
 	m        taskset.Set[*task] // guarded by mu
 	calm     atomic.Bool        // a copy of m.Calm: SIMPLE tasks need not ask
 	draining bool               // guarded by mu; somebody runs what was released
-	parked   []*task            // guarded by mu; tasks that wait for the device to be unblocked
 	faulted  *nexus             // guarded by mu; whose command established the ACA
 }
 
@@ -61,6 +60,11 @@ func (s *taskSet) run() {
 	next := s.release()
 	s.update()
 	s.mu.Unlock()
+	s.drain(next)
+}
+
+// drain runs what release has given, and what may run then.
+func (s *taskSet) drain(next *task) {
 	for next != nil {
 		next.admit()
 		s.mu.Lock()
@@ -70,32 +74,56 @@ func (s *taskSet) run() {
 	}
 }
 
-// startACA establishes an auto contingent allegiance (SAM-6 5.9); mu is held.
-func (s *taskSet) startACA(n *nexus) {
-	if !s.m.Frozen() {
-		s.m.Freeze(true)
-		s.faulted = n
+// failed does what a CHECK CONDITION of t means for other tasks: with NACA it establishes
+// an auto contingent allegiance (SAM-6 5.9), and QERR says who must not go on (SPC-6
+// 7.5.10). An initiator whose logical unit is gone could not clear the former.
+func (n *nexus) failed(t *task) {
+	if t.NACA() {
+		n.set.mu.Lock()
+		if !n.set.m.Frozen() && !n.gone {
+			n.set.m.Freeze(true)
+			n.set.faulted = n
+			n.set.update()
+		}
+		n.set.mu.Unlock()
+	}
+	switch n.d.control.Load().QErr {
+	case 1:
+		n.set.abort(everyTask, n.is, nil)
+	case 3:
+		n.set.abort(n.owns, n.is, nil)
 	}
 }
 
-// endACA ends it; mu is held.
-func (s *taskSet) endACA() {
-	s.m.Freeze(false)
-	s.faulted = nil
+// endACA ends the ACA condition of a nexus, or any if n is nil, and runs what it held
+// back. It reports whether there was one.
+func (s *taskSet) endACA(n *nexus) bool {
+	s.mu.Lock()
+	ends := s.m.Frozen() && (n == nil || s.faulted == n)
+	if ends {
+		s.m.Freeze(false)
+		s.faulted = nil
+		s.update()
+	}
+	s.mu.Unlock()
+	if ends {
+		s.run()
+	}
+	return ends
 }
 
 // admitsInACA tells whether a new command enters the task set while an ACA exists: only
-// one ACA task of the faulted nexus does (SAM-6 5.9.2), and what is told to anybody at
-// any time. mu is held.
-func (s *taskSet) admitsInACA(t *task, n *nexus, attr taskset.Attr) bool {
-	if attr == taskset.Bypass && s.faulted != n {
-		return t.Op().Flags&scsi.FlagSkipUA != 0
+// one ACA task of the faulted nexus does (SAM-6 5.9.2), none with TMF_ONLY (SPC-6 7.5.10),
+// and what is told to anybody at any time. mu is held.
+func (s *taskSet) admitsInACA(t *task, n *nexus) bool {
+	if s.faulted != n {
+		return t.Attr == scsi.Simple && t.Op().Flags&scsi.FlagSkipUA != 0
 	}
-	if attr != taskset.ACA || s.faulted != n {
+	if t.Attr != scsi.ACA || n.d.control.Load().TMFOnly {
 		return false
 	}
 	for e := range s.m.All {
-		if e.Task.Attr == scsi.ACA && e.Task.flags.Load()&flagAborted == 0 {
+		if e.Task.Attr == scsi.ACA && !e.Task.status.has(flagAborted|flagEnded) {
 			return false
 		}
 	}
@@ -104,23 +132,9 @@ func (s *taskSet) admitsInACA(t *task, n *nexus, attr taskset.Attr) bool {
 
 // statusInACA is the status of a command that may not enter (SAM-6 5.9.2, tables 35 and
 // 36); mu is held.
-func (s *taskSet) statusInACA(t *task, n *nexus) scsi.Status {
+func (s *taskSet) statusInACA(t *task, n *nexus) error {
 	if s.faulted == n || t.NACA() {
-		return scsi.StatusACAActive
+		return scsi.ErrACAActive
 	}
-	return scsi.StatusBusy
-}
-
-// qerr aborts what QERR says must not go on after a CHECK CONDITION (SPC-6 7.5.10).
-func (n *nexus) qerr(q uint8) {
-	own := func(t *task) bool { return t.n == n }
-	if q == 3 {
-		n.set.abort(own, n, nil)
-		return
-	}
-	n.d.eachSet(func(s *taskSet) {
-		if s == n.set || n.d.shared != nil {
-			s.abort(func(*task) bool { return true }, n, nil)
-		}
-	})
+	return scsi.ErrBusy
 }

@@ -8,31 +8,18 @@ import (
 // parse finds the lengths and direction of the command, checks them against what the
 // initiator announced, and gets the buffers.
 func (t *task) parse() error {
-	d := t.n.d
-	op := t.Op()
-	if t.Attr == scsi.ACA {
-		// Without an ACA condition this attribute is an error (SAM-6 8.6.5). It was let in,
-		// so the condition exists if the set is frozen.
-		t.n.set.mu.Lock()
-		ok := t.n.set.m.Frozen()
-		t.n.set.mu.Unlock()
-		if !ok {
-			return scsi.InvalidMessage
-		}
-	}
-	if d.known != nil && !d.known[t.CDB()[0]] && d.desc.Parse == scsi.ParseStandard {
-		return scsi.InvalidOpcode
+	d, op := t.n.d, t.Op()
+	if err := d.supports(t.CDB(), op); err != nil {
+		return err
 	}
 	t.in, t.out = t.DataLen(d.desc.BlockSize)
+	t.writes = op.Flags&scsi.FlagWrites != 0
 	if d.parser != nil && (d.desc.Parse == scsi.ParseAll || d.desc.Parse == scsi.ParseUnknown && op == scsi.Unknown) {
-		var p scsi.Parsed
-		if err := d.parser.Parse(&t.Command, &p); err != nil {
+		p, err := d.parse(&t.Command)
+		if err != nil {
 			return err
 		}
-		t.in, t.out = p.In, p.Out
-		if p.Writes && (t.n.ReadOnly || d.control.Load().SWP) {
-			return scsi.WriteProtected
-		}
+		t.in, t.out, t.writes = p.In, p.Out, p.Writes
 	}
 	if t.in < 0 || t.out < 0 || t.out > d.desc.MaxTransfer || t.in > d.desc.MaxTransfer && op.Rule != scsi.RuleBytes {
 		return scsi.BadCDB(int(op.Count.Off), -1)
@@ -40,10 +27,39 @@ func (t *task) parse() error {
 	return t.alloc()
 }
 
+// supports refuses commands that the handler's list does not have, so that what REPORT
+// SUPPORTED OPERATION CODES reports is what is executed.
+func (d *Device) supports(cdb []byte, op *scsi.OpInfo) error {
+	if d.known == nil || d.desc.Parse != scsi.ParseStandard {
+		return nil
+	}
+	if !d.known[cdb[0]] {
+		return scsi.InvalidOpcode
+	}
+	if op != scsi.Unknown && !op.HasAction {
+		return nil
+	}
+	action := scsi.ServiceActionOf(cdb)
+	for _, o := range d.opcodes {
+		if o.Op == scsi.Opcode(cdb[0]) && (!o.HasAction || o.Action == action) {
+			return nil
+		}
+	}
+	return badAction(cdb[0])
+}
+
+// badAction is the refusal of a service action (SPC-4 4.3.4).
+func badAction(op byte) error {
+	if scsi.Opcode(op) == scsi.OpVariableLength {
+		return scsi.BadCDB(8, -1)
+	}
+	return scsi.BadCDB(1, 4)
+}
+
 // alloc sizes and gets the buffers. A read gets room for the blocks that the initiator
 // can take, parameter data for all that the initiator allows within reason, and
 // data-out for what the initiator will send.
-func (t *task) alloc() error {
+func (t *task) alloc() (err error) {
 	in, out := t.in, t.out
 	if t.ExpectedSet {
 		out = min(out, int64(t.ExpectedOut))
@@ -58,19 +74,22 @@ func (t *task) alloc() error {
 	if t.Op().Rule == scsi.RuleBytes {
 		in = min(in, maxParameters)
 	}
-	var err error
-	switch {
-	case in > 0 && out > 0:
-		if t.st.Data, err = t.buffer(in); err == nil {
-			t.st.DataOut, err = t.buffer(out)
+	t.fetch = out > 0
+	if in > 0 {
+		if t.st.Data, err = t.buffer(in); err != nil {
+			return t.noMemory(err)
 		}
-	case in > 0:
-		t.st.Data, err = t.buffer(in)
-	case out > 0:
-		t.st.Data, err = t.buffer(out)
 	}
-	if err != nil {
-		return t.noMemory(err)
+	if out > 0 {
+		// The data-out of a bidirectional command has a place of its own, also when the
+		// initiator takes no data-in.
+		place := &t.st.Data
+		if t.in > 0 {
+			place = &t.st.DataOut
+		}
+		if *place, err = t.buffer(out); err != nil {
+			return t.noMemory(err)
+		}
 	}
 	return nil
 }
@@ -84,8 +103,9 @@ func (t *task) wholeBlocks() bool {
 	return false
 }
 
-// noMemory is the answer to a command that gets no buffer: see turnAway, but for one
-// that will never get it.
+// noMemory is the answer to a command that gets no buffer: TASK SET FULL if another
+// command of the nexus will end and make room, else BUSY, lest the initiator wait for an
+// event that never comes (SAM-6 5.3.1). One that will never get it is refused for good.
 func (t *task) noMemory(err error) error {
 	switch err {
 	case sgv.ErrLimit:
@@ -94,10 +114,7 @@ func (t *task) noMemory(err error) error {
 	default:
 		return err
 	}
-	t.n.set.mu.Lock()
-	others := t.n.queued > 1
-	t.n.set.mu.Unlock()
-	if others {
+	if t.n.queued() > 1 {
 		return scsi.ErrTaskSetFull
 	}
 	return scsi.ErrBusy

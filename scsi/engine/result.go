@@ -68,27 +68,25 @@ func (t *task) descriptor(s scsi.Sense) bool {
 func (t *task) residuals(status scsi.Status) {
 	st := t.st
 	st.Residual, st.ResidOut = 0, 0
-	have := int64(0)
-	if status == scsi.StatusGood || status == scsi.StatusConditionMet {
-		switch {
-		case st.DataIn >= 0:
-			have = int64(st.DataIn)
-		case t.in > 0 && t.wholeBlocks():
-			have = t.in
-		}
-		if t.wholeBlocks() && t.in > 0 && st.DataIn < 0 {
-			st.DataIn = bufLen(st.Data)
-		}
-	} else {
-		st.DataIn = 0
+	have, room := int64(0), 0 // bytes that the command has for the initiator, and of them in the buffer
+	if t.in > 0 || t.n == nil {
+		room = bufLen(st.Data)
 	}
-	if st.DataIn < 0 {
+	switch {
+	case status != scsi.StatusGood && status != scsi.StatusConditionMet:
+		st.DataIn = 0
+	case st.DataIn >= 0:
+		st.DataIn = min(st.DataIn, room)
+		have = int64(st.DataIn)
+	case t.in > 0 && t.wholeBlocks():
+		st.DataIn, have = room, t.in
+	default:
 		st.DataIn = 0
 	}
 	if !t.ExpectedSet {
 		return
 	}
-	st.DataIn = min(st.DataIn, int(t.ExpectedIn))
+	st.DataIn = int(min(int64(st.DataIn), int64(t.ExpectedIn)))
 	in := int64(t.ExpectedIn) - have
 	out := int64(t.ExpectedOut) - t.out
 	switch {
@@ -103,10 +101,13 @@ func (t *task) residuals(status scsi.Status) {
 
 // overrule is the last word on a command that was aborted: its own nexus hears nothing
 // of it any more; another nexus hears TASK ABORTED if TAS says so, and a unit
-// attention otherwise (SAM-6 5.6). The task set's lock is held.
+// attention otherwise (SAM-6 5.6).
 func (t *task) overrule(flags uint32) {
 	if flags&flagAborted == 0 {
 		return
+	}
+	if t.ua != 0 {
+		t.untell()
 	}
 	st := t.st
 	st.DataIn, st.Sense, st.Residual, st.ResidOut = 0, nil, 0, 0

@@ -161,8 +161,9 @@ type rigSession struct {
 	r         *rig
 	name      string
 	s         *engine.Session
-	slowData  bool // RequestData waits for data
-	slowReply bool // Respond waits for sent
+	slowData  bool      // RequestData waits for data
+	slowReply bool      // Respond waits for sent
+	respond   chan bool // if not nil: Respond returns when it is closed
 }
 
 func (r *rig) login(name string, lost bool) *rigSession {
@@ -196,6 +197,9 @@ func (x *rigSession) Abort(c *scsi.Command) {
 }
 
 func (x *rigSession) Respond(c *scsi.Command) {
+	if x.respond != nil {
+		<-x.respond
+	}
 	x.r.printf("%s respond %s", x.name, describe(c))
 	if x.slowReply {
 		x.r.mu.Lock()

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,17 +27,21 @@ type Session struct {
 	opened time.Time
 	limit  *sgv.Limit
 
+	move        sync.Mutex // held while the session changes its group
+	left        bool       // guarded by move; the session ends and is in no group any more
 	group       atomic.Pointer[Group]
 	luns        atomic.Pointer[lunTable[*nexus]] // replaced under lunmu
-	lunmu       sync.Mutex
-	nexuses     []*nexus    // guarded by lunmu; those in luns, and those that were, until their last command has ended
-	pendingLUNs atomic.Bool // REPORTED LUNS DATA HAS CHANGED waits to be told
+	pendingLUNs atomic.Bool                      // REPORTED LUNS DATA HAS CHANGED waits to be told
 	closing     atomic.Bool
 	tasksLive   atomic.Int32 // task management functions in progress
+	ready       chan struct{}
 	gone        chan struct{}
+	strays      counters // commands that reached no nexus
 
-	commands, errors  atomic.Uint64
-	bytesIn, bytesOut atomic.Uint64
+	lunmu       sync.Mutex
+	nexuses     []*nexus // guarded by lunmu; those in luns, and those that were, until their last command has ended
+	past        Traffic  // guarded by lunmu; of nexuses that are over
+	pastLatency Latency  // guarded by lunmu
 
 	mu   sync.Mutex
 	free *task   // guarded by mu
@@ -46,7 +51,7 @@ type Session struct {
 }
 
 func newSession(t *Target, in fabric.Initiator, ep fabric.Endpoint) *Session {
-	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: t.e.limit, gone: make(chan struct{})}
+	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: t.e.limit, ready: make(chan struct{}), gone: make(chan struct{})}
 	s.abort, _ = ep.(fabric.Aborter)
 	s.bufs, _ = ep.(fabric.BufferProvider)
 	s.events, _ = ep.(fabric.Eventer)
@@ -67,7 +72,6 @@ func (s *Session) NewCommand() *scsi.Command {
 		t.next = nil
 	}
 	s.live++
-	t.state.Store(uint32(StateInit))
 	s.mu.Unlock()
 	t.Request = scsi.Request{}
 	return &t.Command
@@ -78,18 +82,20 @@ func (s *Session) NewCommand() *scsi.Command {
 func (s *Session) Submit(c *scsi.Command) { taskOf(c).submit() }
 
 // QueueLimit is how many commands the transport should let in at once: the window of
-// an iSCSI session. It is the largest queue depth among the session's devices.
+// an iSCSI session. It is the largest queue depth among the session's devices, and changes
+// with them.
 func (s *Session) QueueLimit() int {
-	n := 0
-	s.luns.Load().each(func(_ uint16, x *nexus) { n = max(n, x.d.depth) })
+	n := int32(0)
+	s.luns.Load().each(func(_ uint16, x *nexus) { n = max(n, x.d.depth.Load()) })
 	if n == 0 {
 		n = defaultDepth
 	}
-	return n
+	return int(n)
 }
 
 // Close ends the session: its commands are aborted, and when the last one has ended,
-// Endpoint.Closed is called with reason. Only the first call counts.
+// Endpoint.Closed is called with reason, nil for ErrSessionClosed. Only the first call
+// counts. Commands that are submitted afterwards are answered, silently.
 func (s *Session) Close(reason error) {
 	if s.closing.Swap(true) {
 		return
@@ -100,24 +106,29 @@ func (s *Session) Close(reason error) {
 	s.t.e.spawn(func() { s.end(reason) })
 }
 
-// Done is closed when the session is over.
+// Done is closed when the session is over and Endpoint.Closed has returned.
 func (s *Session) Done() <-chan struct{} { return s.gone }
 
 // end is the rest of Close.
 func (s *Session) end(reason error) {
-	if g := s.group.Load(); g != nil {
-		g.leave(s)
-	}
-	s.abortAll(scsi.NexusReset)
+	<-s.ready
+	s.move.Lock()
+	s.left = true
+	s.group.Load().leave(s)
+	s.move.Unlock()
+	s.hold(nil, scsi.NexusReset, func(*nexus) bool { return true }).resetNexus()
 	<-s.drained()
 	s.lunmu.Lock()
 	s.luns.Store(&lunTable[*nexus]{})
+	list := slices.Clone(s.nexuses)
 	s.lunmu.Unlock()
-	for _, n := range s.nexusList() {
+	for _, n := range list {
 		n.retire()
+	}
+	for _, n := range list {
 		<-n.released
 	}
-	s.t.forget(s)
+	s.t.e.forget(s)
 	s.t.e.log.Info("session closed", zap.String(keyTarget, s.t.name), zap.String(keyInitiator, s.in.Name), zap.NamedError(keyReason, reason))
 	if f := s.t.e.events.SessionClosed; f != nil {
 		f(s.Info(), reason)
@@ -151,7 +162,7 @@ func (s *Session) checkIdle() {
 // recycle takes a command back.
 func (s *Session) recycle(t *task) {
 	s.mu.Lock()
-	t.state.Store(uint32(StateFree))
+	t.status.free()
 	t.next = s.free
 	s.free = t
 	s.live--
@@ -177,6 +188,14 @@ func (s *Session) drop(t *task) {
 // lun finds the logical unit at a number; nil if there is none.
 func (s *Session) lun(n uint16) *nexus { return s.luns.Load().get(n) }
 
+// at finds the logical unit that a command addresses; nil if there is none.
+func (s *Session) at(l scsi.LUN) *nexus {
+	if n, ok := l.Number(); ok {
+		return s.lun(n)
+	}
+	return nil
+}
+
 func (s *Session) setLUN(lun uint16, n *nexus) {
 	s.lunmu.Lock()
 	t := s.luns.Load().with(lun, n)
@@ -196,15 +215,10 @@ func (s *Session) event(e fabric.Event) {
 	}
 }
 
-// moveTo makes g the session's group. Logical units that are the same device, mapped
-// the same way at the same number, stay as they are.
-func (s *Session) moveTo(g *Group) {
-	from := s.group.Load()
-	if from == g || from == nil || s.closing.Load() {
-		return
-	}
-	from.leave(s)
-	gone, changed := s.adopt(g)
+// regroup moves the session to the group that it belongs to now. Logical units that are
+// the same device, mapped the same way at the same number, stay as they are.
+func (s *Session) regroup() {
+	gone, changed := s.moved()
 	for _, n := range gone {
 		n.retire()
 	}
@@ -213,8 +227,15 @@ func (s *Session) moveTo(g *Group) {
 	}
 }
 
-// adopt is moveTo up to what happens under the lock; it returns what to retire.
-func (s *Session) adopt(g *Group) (gone []*nexus, changed bool) {
+// moved is regroup up to what happens under the locks; it returns what to retire.
+func (s *Session) moved() (gone []*nexus, changed bool) {
+	s.move.Lock()
+	defer s.move.Unlock()
+	from, g := s.group.Load(), s.t.groupOf(s.in.Name)
+	if s.left || from == g {
+		return nil, false
+	}
+	from.leave(s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.members = append(g.members, s)
@@ -225,53 +246,69 @@ func (s *Session) adopt(g *Group) (gone []*nexus, changed bool) {
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
 		}
-		changed = true
-		gone = append(gone, s.detach(lun))
-		if m != nil {
-			if n := s.attach(lun, m); n != nil {
-				n.replaceUA(scsi.InquiryDataChanged)
-			}
-		}
+		s.replace(lun, m)
+		gone, changed = append(gone, n), true
 	})
 	want.table.each(func(lun uint16, m *mapping) {
-		if s.lun(lun) == nil {
+		if s.lun(lun) == nil && s.attach(lun, m, s.first()) != nil {
 			changed = true
-			s.attach(lun, m)
 		}
 	})
 	return gone, changed
 }
 
+// first is the unit attention that a logical unit begins with.
+func (s *Session) first() scsi.Sense {
+	if s.in.NexusLost {
+		return scsi.NexusLoss
+	}
+	return scsi.PowerOnOccurred
+}
+
 // SessionInfo describes a session at one moment.
 type SessionInfo struct {
-	Target    string
-	ID        uint64 // unique for the target
-	Initiator string
-	Address   string
-	Group     string
+	Target    string // its name
+	ID        uint64 // unique for the target; see Target.CloseSession
+	Initiator string // its name
+	Address   string // where it connects from
+	Group     string // the initiator group; "" is the default group
 	Opened    time.Time
-	LUNs      int
-	Live      int    // commands in progress
-	Commands  uint64 // commands that have ended
-	Errors    uint64 // those that did not end with GOOD
-	BytesIn   uint64 // bytes that went to the initiator
-	BytesOut  uint64 // bytes that came from it
+	LUNs      int // logical units that it sees
+	Live      int // commands in progress, those that the transport fills in or sends included
+	Traffic       // since the session was opened
 }
 
 // Info describes the session.
 func (s *Session) Info() SessionInfo {
-	i := SessionInfo{
-		Target: s.t.name, ID: s.id, Initiator: s.in.Name, Address: s.in.Address, Opened: s.opened,
-		Commands: s.commands.Load(), Errors: s.errors.Load(), BytesIn: s.bytesIn.Load(), BytesOut: s.bytesOut.Load(),
-	}
-	if g := s.group.Load(); g != nil {
-		i.Group = g.name
-	}
+	i := SessionInfo{Target: s.t.name, ID: s.id, Initiator: s.in.Name, Address: s.in.Address, Opened: s.opened, Group: s.group.Load().name}
 	s.luns.Load().each(func(uint16, *nexus) { i.LUNs++ })
 	s.mu.Lock()
 	i.Live = s.live
 	s.mu.Unlock()
+	s.collect(&i.Traffic, nil)
 	return i
+}
+
+// Latency is how long the session's commands took.
+func (s *Session) Latency() Latency {
+	var t Traffic
+	var l Latency
+	s.collect(&t, &l)
+	return l
+}
+
+// collect adds what the session has counted to t and, unless it is nil, to l.
+func (s *Session) collect(t *Traffic, l *Latency) {
+	s.lunmu.Lock()
+	defer s.lunmu.Unlock()
+	t.add(&s.past)
+	if l != nil {
+		l.merge(&s.pastLatency)
+	}
+	for _, n := range s.nexuses {
+		n.traffic.addTo(t, l)
+	}
+	s.strays.addTo(t, l)
 }
 
 // Target is the target that the session is logged in to.

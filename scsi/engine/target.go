@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -28,7 +29,7 @@ type Target struct {
 	groups   []*Group          // guarded by mu; in the order of creation, the default group first
 	sessions map[*Session]bool // guarded by mu
 	opened   uint64            // guarded by mu; sessions so far
-	removed  bool              // guarded by mu
+	def      *Group            // the default group
 }
 
 // AddTarget adds a target under a name that is unique in the engine: for iSCSI the
@@ -73,7 +74,8 @@ func (e *Engine) AddTarget(name string, opts *TargetOptions) (*Target, error) {
 	if t.port.Name == "" && proto == scsi.ProtocolISCSI {
 		t.port.Name = fmt.Sprintf("%s,t,0x%04x", name, 1) // RFC 7143 4.2.7.1: name, "t", portal group tag
 	}
-	t.groups = []*Group{newGroup(t, "")}
+	t.def = newGroup(t, "")
+	t.groups = []*Group{t.def}
 	e.targets[name], e.ports[id] = t, t
 	e.log.Info("target added", zap.String(keyTarget, name), zap.Uint16("port", id))
 	return t, nil
@@ -85,7 +87,8 @@ func (t *Target) Name() string { return t.name }
 // RelativeID is the RELATIVE TARGET PORT IDENTIFIER of the target's port.
 func (t *Target) RelativeID() uint16 { return t.port.RelativeID }
 
-// Enable lets initiators log in.
+// Enable lets initiators log in. It does nothing once Remove was called, or Shutdown or
+// Close of the engine.
 func (t *Target) Enable() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -111,16 +114,15 @@ func (t *Target) Disable(ctx context.Context) error {
 	return t.drain(ctx, ErrTargetDisabled)
 }
 
-// Remove disables the target, unmaps its LUNs and takes it out of the engine. See
-// Disable for how it waits.
+// Remove disables the target for good, unmaps its LUNs and takes it out of the engine. See
+// Disable for how it waits. After an error it may be called again.
 func (t *Target) Remove(ctx context.Context) error {
-	if err := t.Disable(ctx); err != nil {
+	t.refuse(ErrTargetRemoved)
+	t.requestLogout(ctx)
+	if err := t.drain(ctx, ErrTargetRemoved); err != nil {
 		return err
 	}
-	t.mu.Lock()
-	groups := slices.Clone(t.groups)
-	t.mu.Unlock()
-	for _, g := range groups {
+	for _, g := range t.Groups() {
 		if err := g.clear(ctx); err != nil {
 			return err
 		}
@@ -132,9 +134,6 @@ func (t *Target) Remove(ctx context.Context) error {
 		delete(t.e.ports, t.port.RelativeID)
 		t.e.log.Info("target removed", zap.String(keyTarget, t.name))
 	}
-	t.mu.Lock()
-	t.removed = true
-	t.mu.Unlock()
 	return nil
 }
 
@@ -149,6 +148,7 @@ func (t *Target) Group(name string) *Group {
 		}
 	}
 	g := newGroup(t, name)
+	g.removed = t.refusal != nil
 	t.groups = append(t.groups, g)
 	return g
 }
@@ -162,11 +162,11 @@ func (t *Target) Groups() []*Group {
 
 // Map maps a device as a logical unit of the default group.
 func (t *Target) Map(lun uint16, d *Device, opts *LUNOptions) error {
-	return t.groups[0].Map(lun, d, opts)
+	return t.def.Map(lun, d, opts)
 }
 
 // Unmap takes a logical unit out of the default group; see Group.Unmap.
-func (t *Target) Unmap(ctx context.Context, lun uint16) error { return t.groups[0].Unmap(ctx, lun) }
+func (t *Target) Unmap(ctx context.Context, lun uint16) error { return t.def.Unmap(ctx, lun) }
 
 // Admits reports whether an initiator may log in and has a logical unit to see there:
 // what discovery shows it.
@@ -178,30 +178,19 @@ func (t *Target) Admits(initiator string) bool {
 
 // Login opens an I_T nexus. Transports call it once the initiator is authenticated.
 // The session sees the LUNs of the first group that has a pattern for the initiator's
-// name, else those of the default group.
+// name, else those of the default group; it may be none. Login calls the handlers'
+// Attach, which may block. It fails with ErrNotEnabled, ErrTooManySessions,
+// ErrTargetRemoved, ErrEngineClosed or ctx's error, and then no method of ep is called.
+// Events may come before Login returns; Closed may come as soon as it returns.
 func (t *Target) Login(ctx context.Context, in fabric.Initiator, ep fabric.Endpoint) (*Session, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	s := newSession(t, in, ep)
-	t.mu.Lock()
-	switch {
-	case t.refusal != nil:
-		t.mu.Unlock()
-		return nil, t.refusal
-	case !t.enabled:
-		t.mu.Unlock()
-		return nil, ErrNotEnabled
-	case t.maxSessions > 0 && len(t.sessions) >= t.maxSessions:
-		t.mu.Unlock()
-		return nil, ErrTooManySessions
+	if err := t.enroll(s); err != nil {
+		return nil, err
 	}
-	g := t.groupFor(in.Name)
-	t.opened++
-	s.id = t.opened
-	t.sessions[s] = true
-	t.mu.Unlock()
-	g.join(s)
+	defer close(s.ready)
 	t.e.log.Info("session opened", zap.String(keyTarget, t.name), zap.String(keyInitiator, in.Name), zap.String(keyAddress, in.Address))
 	if f := t.e.events.SessionOpened; f != nil {
 		f(s.Info())
@@ -209,13 +198,62 @@ func (t *Target) Login(ctx context.Context, in fabric.Initiator, ep fabric.Endpo
 	return s, nil
 }
 
-// Sessions describes the sessions of the target.
+// enroll makes s a session of the target and a member of its group.
+func (t *Target) enroll(s *Session) error {
+	s.move.Lock()
+	defer s.move.Unlock()
+	t.mu.Lock()
+	switch {
+	case t.refusal != nil:
+		t.mu.Unlock()
+		return t.refusal
+	case !t.enabled:
+		t.mu.Unlock()
+		return ErrNotEnabled
+	case t.maxSessions > 0 && len(t.sessions) >= t.maxSessions:
+		t.mu.Unlock()
+		return ErrTooManySessions
+	}
+	g := t.groupFor(s.in.Name)
+	s.group.Store(g)
+	t.opened++
+	s.id = t.opened
+	t.sessions[s] = true
+	t.mu.Unlock()
+	g.join(s)
+	return nil
+}
+
+// Sessions describes the sessions of the target, the oldest first.
 func (t *Target) Sessions() []SessionInfo {
 	var out []SessionInfo
 	for _, s := range t.sessionList() {
 		out = append(out, s.Info())
 	}
 	return out
+}
+
+// CloseSession closes the session with an ID, see SessionInfo; see Session.Close for
+// reason. It does not wait. It fails with ErrNotFound.
+func (t *Target) CloseSession(id uint64, reason error) error {
+	for _, s := range t.sessionList() {
+		if s.id == id {
+			s.Close(reason)
+			return nil
+		}
+	}
+	return fmt.Errorf("engine: target %q: session %d: %w", t.name, id, ErrNotFound)
+}
+
+// Latency is how long the commands of a session took, by its ID; see SessionInfo. It
+// fails with ErrNotFound.
+func (t *Target) Latency(id uint64) (Latency, error) {
+	for _, s := range t.sessionList() {
+		if s.id == id {
+			return s.Latency(), nil
+		}
+	}
+	return Latency{}, fmt.Errorf("engine: target %q: session %d: %w", t.name, id, ErrNotFound)
 }
 
 // groupFor chooses the group of an initiator; t.mu is held.
@@ -225,16 +263,20 @@ func (t *Target) groupFor(initiator string) *Group {
 			return g
 		}
 	}
-	return t.groups[0]
+	return t.def
+}
+
+// groupOf is groupFor without the lock.
+func (t *Target) groupOf(initiator string) *Group {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.groupFor(initiator)
 }
 
 // regroup moves sessions to the groups that they belong to now.
 func (t *Target) regroup() {
 	for _, s := range t.sessionList() {
-		t.mu.Lock()
-		g := t.groupFor(s.in.Name)
-		t.mu.Unlock()
-		s.moveTo(g)
+		s.regroup()
 	}
 }
 
@@ -245,15 +287,8 @@ func (t *Target) sessionList() []*Session {
 	for s := range t.sessions {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b *Session) int { return int(int64(a.id) - int64(b.id)) })
+	slices.SortFunc(out, func(a, b *Session) int { return cmp.Compare(a.id, b.id) })
 	return out
-}
-
-// forget drops a session that has ended.
-func (t *Target) forget(s *Session) {
-	t.mu.Lock()
-	delete(t.sessions, s)
-	t.mu.Unlock()
 }
 
 // refuse makes every further login fail with err.

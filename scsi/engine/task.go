@@ -1,7 +1,7 @@
 package engine
 
 import (
-	"fmt"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -12,44 +12,20 @@ import (
 	"github.com/goscst/goscst/sgv"
 )
 
-// State is where a command is in its life; see the package documentation.
-type State uint32
-
-// The states. Those whose names end in Wait are passive: nobody runs the command, and
-// somebody holds the right to resume it.
-const (
-	StateFree      State = iota // not in use
-	StateInit                   // the transport fills it in
-	StateParse                  // being decoded, buffers are found
-	StateDataWait               // the transport fetches data-out
-	StateOrderWait              // other tasks come first
-	StateBlockWait              // the device is blocked
-	StateLaneWait               // all workers are busy
-	StateExec                   // the handler runs, or has deferred
-	StateRespond                // the transport sends the response
-)
-
-// String is the state's name.
-func (s State) String() string {
-	names := [...]string{"Free", "Init", "Parse", "DataWait", "OrderWait", "BlockWait", "LaneWait", "Exec", "Respond"}
-	if int(s) < len(names) {
-		return names[s]
-	}
-	return fmt.Sprintf("State(%d)", uint32(s))
-}
-
-// Flags of a task, set by whoever aborts it, under its set's lock.
-const (
-	flagAborted = 1 << iota // end it without execution, or ignore its result
-	flagOther               // another nexus did it
-	flagTAS                 // and the initiator is to see TASK ABORTED
-)
-
-// Phases of data-out.
+// Phases of data-out. Whoever leaves the phase in which a call of the transport runs, its
+// caller or DataReceived, comes second and continues the command; in between, the command
+// cannot end.
+//
+//	requesting ──RequestData returns──► waiting ──abort──► stopping ──Abort returns──► stopped
+//	requesting ──abort──► revoked ──RequestData returns──► stopping
+//	any ──DataReceived──► here
 const (
 	dataNone       = iota
 	dataRequesting // RequestData runs
-	dataWaiting    // RequestData has returned
+	dataRevoked    // and the command has been aborted meanwhile
+	dataWaiting    // the transport fetches
+	dataStopping   // Aborter.Abort runs
+	dataStopped    // the transport has been told to stop
 	dataHere       // DataReceived was called
 )
 
@@ -62,13 +38,14 @@ type task struct {
 	n     *nexus // nil for a LUN that does not exist
 	start time.Duration
 
-	state   atomic.Uint32
-	flags   atomic.Uint32
+	status  status
 	data    atomic.Uint32
-	stopped atomic.Bool // Aborter.Abort was called
 	dataErr error
+	sentErr error // why the response could not be sent
 
 	in, out int64 // bytes that the CDB transfers
+	fetch   bool  // there is data-out to be fetched
+	writes  bool  // it changes the medium
 	place   taskset.Entry[*task]
 	item    lane.Item
 	next    *task     // in a free list, or in a list of parked or released tasks
@@ -93,47 +70,92 @@ func newTask(s *Session) *task {
 // taskOf is the task that a command is part of.
 func taskOf(c *scsi.Command) *task { return handshake.Of(c).Owner.(*task) }
 
-// Buffers of a command, from the transport, the handler or a pool, in this order.
+// buffer gets a buffer from the transport, the handler or a pool, in this order.
 func (t *task) buffer(n int64) (*sgv.Buf, error) {
 	if t.s.bufs != nil {
 		if b, err := t.s.bufs.Buffer(&t.Command, int(n)); !unsupported(err) {
-			return b, err
+			return checkBuffer(b, err, n)
 		}
 	}
 	if t.n.d.buffers != nil {
-		if b, err := t.n.d.buffers.Buffer(&t.Command, int(n)); !unsupported(err) {
-			return b, err
+		if b, err := t.n.d.buffer(&t.Command, int(n)); !unsupported(err) {
+			return checkBuffer(b, err, n)
 		}
 	}
 	return t.n.d.pool.Get(int(n), t.s.limit)
 }
 
+// checkBuffer refuses a buffer of another length than was asked for: data would be lost,
+// or be sent that nobody has written.
+func checkBuffer(b *sgv.Buf, err error, n int64) (*sgv.Buf, error) {
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, errBuffer
+	}
+	if int64(b.Len()) != n {
+		b.Release()
+		return nil, errBuffer
+	}
+	return b, nil
+}
+
+var errBuffer = errors.New("engine: a BufferProvider's buffer has the wrong length")
+
 // Lend implements task.Owner.
 func (t *task) Lend(segs [][]byte, release func()) error {
+	n := 0
+	for _, s := range segs {
+		n += len(s)
+	}
+	if t.in <= 0 || t.st.Data == nil || n != t.st.Data.Len() {
+		return errLent
+	}
 	b, err := t.n.d.pool.Wrap(segs, release)
 	if err != nil {
 		return err
 	}
-	if t.st.Data != nil {
-		t.st.Data.Release()
-	}
+	t.st.Data.Release()
 	t.st.Data = b
 	return nil
 }
 
+var errLent = errors.New("engine: Lend of another length than that of Data, or for data-out")
+
+// aborted reports whether somebody has aborted the command.
+func (t *task) aborted() bool { return t.status.has(flagAborted) }
+
+// settle follows Endpoint.Respond: until then the command stays, although the transport
+// may have sent the response. It is the transport's now, or gone.
+func (t *task) settle() {
+	if !t.status.settle() {
+		t.free()
+	}
+}
+
 // ResponseSent implements task.Owner: the command is over.
 func (t *task) ResponseSent(err error) {
+	t.sentErr = err
+	switch t.status.move(StateSent) {
+	case StateRespond: // settle comes second
+	case StateSendWait:
+		t.free()
+	default:
+		panic("engine: ResponseSent on a command that has not been responded to")
+	}
+}
+
+// free tells whom it concerns how the command ended, and makes it ready for the next one.
+func (t *task) free() {
 	s, n := t.s, t.n
-	if t.ua != 0 {
-		if (err != nil || t.st.Silent) && n != nil {
-			n.restoreUA(t.ua)
-		}
-		t.ua = 0
+	if t.ua != 0 && t.sentErr != nil {
+		t.untell()
 	}
 	if n != nil && n.d.finisher != nil {
-		n.d.finisher.Finish(&t.Command, scsi.Outcome{Status: t.Status(), Aborted: t.flags.Load()&flagAborted != 0, Delivered: err})
+		n.d.finish(t)
 	}
-	s.count(t, err)
+	t.count()
 	lost := t.lost
 	if !lost {
 		if t.st.Data != nil {
@@ -144,10 +166,10 @@ func (t *task) ResponseSent(err error) {
 		}
 		t.st.Recycle()
 		t.st.Prepare()
-		t.n, t.dataErr, t.in, t.out = nil, nil, 0, 0
-		t.flags.Store(0)
-		t.data.Store(dataNone)
-		t.stopped.Store(false)
+		t.n, t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, nil, 0, 0, 0
+		if t.data.Load() != dataNone {
+			t.data.Store(dataNone)
+		}
 	}
 	if lost {
 		s.drop(t)
@@ -156,18 +178,5 @@ func (t *task) ResponseSent(err error) {
 	}
 	if n != nil {
 		n.unref()
-	}
-}
-
-// count adds an ended command to the session's statistics.
-func (s *Session) count(t *task, err error) {
-	s.commands.Add(1)
-	if t.Status() != scsi.StatusGood || err != nil {
-		s.errors.Add(1)
-	}
-	if t.st.DataIn > 0 {
-		s.bytesIn.Add(uint64(t.st.DataIn))
-	} else if t.out > 0 && t.data.Load() == dataHere && t.st.Data != nil {
-		s.bytesOut.Add(uint64(t.st.Data.Len()))
 	}
 }

@@ -9,15 +9,23 @@ import (
 // as an asynchronous event over transports that carry them: an event may be lost, the
 // unit attention is not.
 func (d *Device) raise(ua scsi.Sense, except *scsi.Nexus) {
+	if ua.Key() != scsi.KeyUnitAttention {
+		return
+	}
 	d.each(func(n *nexus) {
-		if &n.Nexus == except {
-			return
-		}
-		n.addUA(ua)
-		if eventOf(ua) {
-			n.s.event(fabric.Event{LUN: scsi.MakeLUN(n.LUN, n.s.t.method), Sense: ua})
+		if &n.Nexus != except {
+			n.addUA(ua)
+			n.event(ua)
 		}
 	})
+}
+
+// event tells the initiator of a condition at once if its transport can and the condition
+// is worth it.
+func (n *nexus) event(ua scsi.Sense) {
+	if eventOf(ua) {
+		n.s.event(fabric.Event{LUN: scsi.MakeLUN(n.LUN, n.s.t.method), Sense: ua})
+	}
 }
 
 // eventOf tells which conditions are worth an asynchronous event: those that an
@@ -37,16 +45,6 @@ func (n *nexus) addUA(ua scsi.Sense) {
 	n.uamu.Unlock()
 }
 
-// replaceUA makes ua the only condition.
-func (n *nexus) replaceUA(ua scsi.Sense) {
-	n.uamu.Lock()
-	for n.ua.Next() != 0 {
-	}
-	n.ua.Add(ua)
-	n.setGate(gateUA, true)
-	n.uamu.Unlock()
-}
-
 // takeUA takes the next condition; 0 if there is none.
 func (n *nexus) takeUA() scsi.Sense {
 	n.uamu.Lock()
@@ -60,10 +58,6 @@ func (n *nexus) takeUA() scsi.Sense {
 
 // restoreUA puts a condition back that did not reach the initiator.
 func (n *nexus) restoreUA(ua scsi.Sense) {
-	if ua == scsi.ReportedLUNsChanged {
-		n.s.pendingLUNs.Store(true)
-		return
-	}
 	n.uamu.Lock()
 	n.ua.Restore(ua)
 	n.setGate(gateUA, true)
@@ -83,17 +77,27 @@ func (n *nexus) nextUA() scsi.Sense {
 	return 0
 }
 
-// peekUA is the condition that nextUA would take.
-func (n *nexus) peekUA() scsi.Sense {
+// peekUA is the condition that nextUA would take, and how many there are.
+func (n *nexus) peekUA() (ua scsi.Sense, count int) {
 	n.uamu.Lock()
-	defer n.uamu.Unlock()
-	if ua := n.ua.Peek(); ua != 0 {
-		return ua
-	}
+	ua, count = n.ua.Peek(), n.ua.Len()
+	n.uamu.Unlock()
 	if n.s.pendingLUNs.Load() {
-		return scsi.ReportedLUNsChanged
+		if count++; count == 1 {
+			ua = scsi.ReportedLUNsChanged
+		}
 	}
-	return 0
+	return ua, count
+}
+
+// untell takes back the condition that the command was to tell.
+func (t *task) untell() {
+	if t.ua == scsi.ReportedLUNsChanged {
+		t.s.pendingLUNs.Store(true)
+	} else {
+		t.n.restoreUA(t.ua)
+	}
+	t.ua = 0
 }
 
 // fixedOnly tells which conditions are reported in fixed format whatever D_SENSE says:

@@ -85,6 +85,9 @@ var layers = []layer{
 	{"internal/meta", []string{"scsi", "scsi/sbc", "scsi/spc"}},
 	{"internal/leak", []string{"sgv"}},
 	{"internal/gen/...", []string{"scsi"}},
+	{"internal/bench/...", []string{
+		"internal/bench/...", "scsi", "scsi/*", "fabric", "fabric/*", "backstore", "backstore/*", "sgv",
+	}},
 	{"internal/lint", nil},
 	{"internal/dev", nil},
 	{"internal/peers/...", []string{"internal/peers", "internal/peers/*"}},
@@ -105,6 +108,7 @@ var (
 	zapImporters = []string{"scsi/engine", "fabric/*", "examples/..."}
 	sysImporters = []string{
 		"sgv", "backstore/file", "backstore/block", "backstore/uring", "scsi/passthrough", "fabric/iscsi",
+		"internal/bench/...",
 	}
 	testModuleImporters = append([]string{"internal/lint"}, testHelpers...)
 )
@@ -118,4 +122,4 @@ var fastPath = []string{
 }
 
 // programs are the packages that may behave as a program does: print, exit, panic.
-var programs = []string{"examples/...", "internal/dev", "internal/gen/..."}
+var programs = []string{"examples/...", "internal/dev", "internal/gen/...", "internal/bench/..."}

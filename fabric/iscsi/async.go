@@ -40,10 +40,14 @@ const dropGrace = time.Second
 // that it need not find out by a time-out. It does not block.
 func (c *conn) drop(reason error) {
 	c.mu.Lock()
-	over := c.err != nil || c.dropping
+	over, leaving := c.err != nil || c.dropping, c.leaving
 	c.dropping = true
 	c.mu.Unlock()
-	if over {
+	switch {
+	case over:
+		return
+	case leaving: // it knows
+		c.fail(reason)
 		return
 	}
 	// Nothing of the session is kept, so there is nothing to wait for.
@@ -55,4 +59,15 @@ func (c *conn) drop(reason error) {
 		c.fail(reason)
 	}
 	c.send(p)
+}
+
+// sessionOver ends the connection of a session that the engine has ended, unless it waits
+// for that to answer a logout.
+func (c *conn) sessionOver(reason error) {
+	c.mu.Lock()
+	leaving := c.leaving
+	c.mu.Unlock()
+	if !leaving {
+		c.drop(reason)
+	}
 }

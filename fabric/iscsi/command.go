@@ -129,7 +129,7 @@ func (c *conn) checkCommand(p pdu.SCSICommand, ext pdu.AHS, seg segment) pdu.Rej
 		return pdu.RejectInvalidField
 	case p.Immediate() && c.immediates.Load() >= maxImmediates:
 		return pdu.RejectTooManyImmediate
-	case p.Write() && c.knows(p.ITT()):
+	case c.knows(p.ITT()):
 		return pdu.RejectTaskInProgress
 	}
 	return pdu.RejectNone

@@ -77,7 +77,8 @@ type conn struct {
 	pinged bool
 
 	mu       sync.Mutex
-	dropping bool          // guarded by mu; drop has no more to do
+	dropping bool          // guarded by mu; the target ends the connection
+	leaving  bool          // guarded by mu; the initiator has logged out
 	onDown   func()        // guarded by mu; called with the end of the connection
 	timer    *time.Timer   // guarded by mu; nil before full-feature phase
 	err      error         // guarded by mu; why the connection ends

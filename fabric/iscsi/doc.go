@@ -26,10 +26,38 @@
 // Appendix C forbids SendTargets=All there; it is answered as if it had no value, since
 // initiators send it.
 //
+// # Sessions
+//
+// A session begins with a login through any listener of a [Server] and ends with a logout,
+// with its connection, when the engine ends it, or when its initiator logs in again under the
+// same names and ISID: the new session then begins when the last command of the old one has ended
+// (RFC 7143 6.3.5). [Server.Shutdown] asks initiators to log out, [Server.CloseSession]
+// sends one away.
+//
+// Commands are taken in the order of their CmdSN. The command window is what the engine
+// lets in at once: it closes while that many are in progress. A PDU that is rejected leaves a
+// gap in the order; what comes behind it waits, up to a bound, until the initiator has
+// filled the gap. Data-out that is not as agreed ends its command with CHECK CONDITION, and
+// a wrong data digest with that and a Reject; a wrong header digest ends the connection.
+//
+// # Limits
+//
+// [Options] bound connections, logins, sessions and times. What an initiator can make the
+// server hold is bounded by the engine's memory limit for the data of commands, and by about
+// two megabytes a connection for everything else. An initiator that does not read its
+// answers holds up nobody but itself.
+//
 // # Inside
 //
 // The login is a pure step function over PDUs (login.go) on top of a negotiator over a
 // table of keys (negotiate.go, keys.go), and text in full-feature phase is another
 // (exchange.go, discovery.go): none of them knows sockets, time or locks. The headers are
 // in internal/pdu.
+//
+// A connection has one goroutine, the reader (rx.go, dispatch.go). It handles all PDUs of
+// one read and submits each command on its own stack; data-out is received into the buffer
+// of its command (r2t.go, dataout.go). Answers are queued (txqueue.go) and leave in vectored
+// writes straight from the buffers of their commands (tx.go, txbatch.go, txbuild.go). Whoever
+// queues an answer that nobody else will take care of writes it, without ever waiting for the
+// socket; only while that is full a goroutine is started to wait.
 package iscsi

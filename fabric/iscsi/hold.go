@@ -6,8 +6,11 @@ import (
 	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
 )
 
-// maxHeldBytes bounds the requests that wait for an earlier one.
-const maxHeldBytes = 1 << 20
+// Bounds of the requests that wait for an earlier one.
+const (
+	maxHeldBytes = 1 << 20
+	heldCost     = 256 // bytes that a request counts beside its data
+)
 
 // turn says when a request with a CmdSN is handled.
 type turn uint8
@@ -74,7 +77,7 @@ func (q *holdQueue) add(p heldPDU) {
 
 // charge accounts for n bytes.
 func (q *holdQueue) charge(n int) error {
-	if q.bytes += pdu.HeaderLen + n; q.bytes > maxHeldBytes {
+	if q.bytes += heldCost + n; q.bytes > maxHeldBytes {
 		return errTooMuchHeld
 	}
 	return nil
@@ -84,9 +87,9 @@ func (q *holdQueue) charge(n int) error {
 func (q *holdQueue) pop() heldPDU {
 	p := q.list[0]
 	q.list = slices.Delete(q.list, 0, 1)
-	q.bytes -= pdu.HeaderLen + len(p.ahs) + len(p.data)
+	q.bytes -= heldCost + len(p.ahs) + len(p.data)
 	for i := range p.outs {
-		q.bytes -= pdu.HeaderLen + len(p.outs[i].data)
+		q.bytes -= heldCost + len(p.outs[i].data)
 	}
 	return p
 }
@@ -146,7 +149,7 @@ func (c *conn) plug(sn uint32) {
 	if p := c.held.find(sn); p != nil {
 		c.held.bytes -= len(p.ahs) + len(p.data)
 		for i := range p.outs {
-			c.held.bytes -= pdu.HeaderLen + len(p.outs[i].data)
+			c.held.bytes -= heldCost + len(p.outs[i].data)
 		}
 		*p = heldPDU{hdr: p.hdr, plug: true}
 		return
@@ -154,7 +157,7 @@ func (c *conn) plug(sn uint32) {
 	p := heldPDU{plug: true}
 	p.hdr.Init(pdu.OpNOPOut)
 	p.hdr.Request().SetCmdSN(sn)
-	c.held.bytes += pdu.HeaderLen
+	c.held.bytes += heldCost
 	c.held.add(p)
 }
 

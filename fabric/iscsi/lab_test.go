@@ -57,7 +57,7 @@ func (d *labLU) Parse(c *scsi.Command, p *scsi.Parsed) error {
 	if c.CDB()[0] != 0xC0 {
 		return scsi.InvalidOpcode
 	}
-	p.Dir, p.In, p.Out = c.Dir, int64(c.ExpectedIn), int64(c.ExpectedOut)
+	p.In, p.Out = int64(c.ExpectedIn), int64(c.ExpectedOut)
 	return nil
 }
 

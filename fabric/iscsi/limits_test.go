@@ -135,6 +135,7 @@ func TestSeveralListeners(t *testing.T) {
 func TestStats(t *testing.T) {
 	l := newLab(t)
 	p := l.login(false, "InitiatorAlias=host", "MaxRecvDataSegmentLength=65536")
+	l.counted(func(n Counters) bool { return n.Commands == 4 && n.PDUsOut == 4 }) // to clear unit attentions
 	before := l.srv.Sessions()[0].Counters
 	c := p.readCmd(0, 0, 8)
 	p.send(c.Header, nil)

@@ -46,7 +46,7 @@ func (c *conn) logoutResponse(h *pdu.Header, result pdu.LogoutResult) *outPDU {
 // when it gets the response. It runs on the reader, which reads no more.
 func (c *conn) finishLogout() {
 	c.mu.Lock()
-	c.dropping = true // the response will tell the initiator
+	c.leaving = true
 	c.mu.Unlock()
 	c.releaseHeld()
 	c.sess.end(errLoggedOut)

@@ -146,8 +146,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		for _, x := range s.sessionList() {
 			x.conn.drop(ErrServerClosed)
 		}
+		late := time.AfterFunc(dropGrace, s.failAll)
+		defer late.Stop()
 	}
-	s.wg.Wait() // bounded: what is left has been told to go
+	s.wg.Wait()
 	s.stop(closed)
 	return err
 }
@@ -157,6 +159,13 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.init()
 	err := s.stop(closed)
+	s.failAll()
+	s.wg.Wait()
+	return err
+}
+
+// failAll closes all connections.
+func (s *Server) failAll() {
 	s.mu.Lock()
 	conns := make([]*conn, 0, len(s.conns))
 	for c := range s.conns {
@@ -166,8 +175,6 @@ func (s *Server) Close() error {
 	for _, c := range conns {
 		c.fail(ErrServerClosed)
 	}
-	s.wg.Wait()
-	return err
 }
 
 // stop leaves the serving state and closes the listeners.

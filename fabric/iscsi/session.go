@@ -98,7 +98,7 @@ func (s *session) Closed(reason error) {
 	s.srv.removeSession(s)
 	s.srv.log.Info("iSCSI session closed", s.fields(zap.NamedError(logReason, reason))...)
 	close(s.closed)
-	s.conn.drop(reason)
+	s.conn.sessionOver(reason)
 }
 
 // RequestLogout implements fabric.LogoutRequester.

@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"bytes"
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,4 +241,37 @@ func TestDeadlock(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestShutdownStuck: a command that never ends holds up neither Shutdown, when its time
+// is over, nor Close.
+func TestShutdownStuck(t *testing.T) {
+	for _, logout := range []bool{true, false} {
+		inBubble(t, func(t *testing.T) {
+			l := newLab(t)
+			stuck := make(chan struct{})
+			l.slow.stuck = stuck
+			p := l.login(true)
+			p.send(p.writeCmd(1, labStuck, 1).Header, make([]byte, 512))
+			l.held(1)
+			if logout {
+				p.send(p.logoutPDU(pdu.LogoutCloseSession, 0), nil)
+			}
+			go func() { // reads what there is
+				for {
+					if _, _, err := p.receive(); err != nil {
+						return
+					}
+				}
+			}()
+			synctest.Wait()
+			ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			start := time.Now()
+			require.ErrorIs(t, l.srv.Shutdown(ctx), context.DeadlineExceeded)
+			require.Less(t, time.Since(start), 7*time.Second)
+			require.Equal(t, 1, l.srv.Stats().Sessions, "the engine is not done with it")
+			close(stuck)
+		})
+	}
 }

@@ -32,12 +32,15 @@ func (f Field) Put(cdb []byte, v uint64) {
 }
 
 // Decode looks up the CDB for a device of type t and decodes its fields. It refuses
-// a CDB that is too short and a linked command. The engine and test recorders call
+// a CDB that is empty or too short and a linked command. The engine and test recorders call
 // it before Exec.
 func (c *Command) Decode(t DeviceType) error {
 	cdb := c.cdb
 	o := Lookup(t, cdb)
 	c.op, c.lba, c.count = o, 0, 0
+	if len(cdb) == 0 {
+		return InvalidOpcode
+	}
 	if len(cdb) < int(o.Len) {
 		return InvalidFieldInCDB
 	}

@@ -37,7 +37,8 @@ type Request struct {
 
 var _ = task.Provide(func(c any) *task.State { return &c.(*Command).st })
 
-// SetCDB copies the CDB, of which at most MaxCDB bytes are kept. For transports.
+// SetCDB copies the CDB, of which at most MaxCDB bytes are kept. For transports, for each
+// command: what it holds before is undefined.
 func (c *Command) SetCDB(cdb []byte) {
 	if len(cdb) <= len(c.short) {
 		c.cdb = c.short[:copy(c.short[:], cdb)]
@@ -76,8 +77,9 @@ func (c *Command) Data() *sgv.Buf { return c.st.Data }
 // DataOut is the data-out of a bidirectional command, whose Data is the data-in.
 func (c *Command) DataOut() *sgv.Buf { return c.st.DataOut }
 
-// SetDataIn says how many bytes of Data are the answer. Without it, all of Data is
-// the answer of a command that reads blocks, and nothing of any other.
+// SetDataIn says how many bytes of Data are the answer; more than there are count as all.
+// Without it, all of Data is the answer of a command that reads blocks, and nothing of any
+// other.
 func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 
 // Lend makes memory that the handler lends the data-in, in place of Data, so that it need
@@ -104,7 +106,7 @@ func (c *Command) Reply(b []byte) error {
 }
 
 // Params copies the data-out into dst, which is grown as needed, and returns it. It
-// is for parameter lists, which are short.
+// is for parameter lists, which are short; of a bidirectional command use DataOut.
 func (c *Command) Params(dst []byte) []byte {
 	dst = dst[:0]
 	if c.st.Data == nil {
@@ -122,8 +124,8 @@ func (c *Command) Nexus() *Nexus {
 	return n
 }
 
-// Context is cancelled when the command is aborted. It costs an allocation only if
-// somebody waits on it.
+// Context is cancelled when the command is aborted, and when it is over: what a handler
+// has made depend on it ends then. It costs an allocation only if somebody waits on it.
 func (c *Command) Context() context.Context { return c.st.Context() }
 
 // Aborted reports, cheaply, whether the command has been aborted: what a handler that

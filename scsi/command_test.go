@@ -21,6 +21,7 @@ type owner struct {
 func (o *owner) Done(err error)         { o.done = append(o.done, err) }
 func (o *owner) DataReceived(err error) { o.received = append(o.received, err) }
 func (o *owner) ResponseSent(err error) { o.sent = append(o.sent, err) }
+func (o *owner) Reclaim()               {}
 func (o *owner) Lend(segs [][]byte, release func()) error {
 	o.lent = segs
 	return nil

@@ -16,7 +16,7 @@ func (d *Dice) Describe() (scsi.Description, error) {
 }
 
 func (d *Dice) Parse(c *scsi.Command, p *scsi.Parsed) error {
-	p.Dir, p.In = scsi.DirIn, 1
+	p.In = 1
 	return nil
 }
 

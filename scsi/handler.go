@@ -16,8 +16,10 @@ type Handler interface {
 	// is CHECK CONDITION, a StatusError is that status, anything else is
 	// InternalTargetFailure. After c.Defer the result is ignored and Pending.Done ends
 	// the command instead. Exec runs concurrently with itself. It may block unless
-	// Description.NonBlocking. A panic ends the command with InternalTargetFailure
-	// and takes the device offline.
+	// Description.NonBlocking. A panic, of this or any other method that the engine calls
+	// after AddDevice, ends the command with InternalTargetFailure and takes the device
+	// offline: the handler may have died holding its locks, so that nothing of it is called
+	// any more but Detach and Close.
 	Exec(c *Command) error
 }
 
@@ -56,10 +58,10 @@ const (
 
 // Control is what the engine obeys of the control mode page (SPC-6 7.5.10).
 type Control struct {
-	TST      uint8 // 0: one task set for all nexuses; 1: one for each
+	TST      uint8 // 0: one task set for all nexuses; 1: one for each; fixed when the device is added
 	QueueAlg uint8 // QUEUE ALGORITHM MODIFIER: 0 restricted reordering, 1 unrestricted
 	QErr     uint8 // 0: others go on; 1: all tasks are aborted; 3: those of the nexus are
-	TMFOnly  bool  // during ACA only task management and ACA tasks
+	TMFOnly  bool  // during an auto contingent allegiance no ACA task is admitted, only task management
 	TAS      bool  // tasks aborted by another nexus end with TASK ABORTED
 	SWP      bool  // software write protect
 	DSense   bool  // descriptor format sense data
@@ -76,8 +78,9 @@ type (
 		TryExec(c *Command) error
 	}
 
-	// Parser gives direction and lengths of CDBs that the table lacks or gets wrong.
-	// Without it, a command that the table lacks transfers what the initiator announces.
+	// Parser gives the lengths of CDBs that the table lacks or gets wrong; its error ends
+	// the command, as that of Exec. It must not block. Without it, a command that the table
+	// lacks transfers what the initiator announces.
 	Parser interface {
 		Parse(c *Command, p *Parsed) error
 	}
@@ -89,44 +92,57 @@ type (
 	}
 
 	// Attacher learns which nexuses exist. An error of Attach keeps the logical unit
-	// from that initiator. Without it, nothing is called.
+	// from that initiator. Attach runs while the LUN map of its group is locked: it may
+	// block, and then holds up logins and changes of that group, but must not change LUN
+	// maps itself. Detach comes when no command and no function of the nexus is left.
+	// Without it, nothing is called.
 	Attacher interface {
 		Attach(n *Nexus) error
 		Detach(n *Nexus)
 	}
 
-	// BufferProvider makes data buffers of its own; errors.ErrUnsupported asks for one
-	// of the pool. Without it, all come from the pool.
+	// BufferProvider makes data buffers of its own, of exactly n bytes, which the engine
+	// releases when the command is over; errors.ErrUnsupported asks for one of the pool,
+	// another error ends the command. It must not block. It is called twice for a
+	// bidirectional command, for data-in and then for data-out, and not at all if the
+	// transport provides the buffers. Without it, all come from the pool.
 	BufferProvider interface {
 		Buffer(c *Command, n int) (*sgv.Buf, error)
 	}
 
-	// Finisher learns how a command ended, just before it and its buffer are reused.
+	// Finisher learns how a command ended, just before it and its buffer are reused, also
+	// when it was never executed. It must not block. Without it, nothing is called.
 	Finisher interface {
 		Finish(c *Command, o Outcome)
 	}
 
-	// TaskObserver sees task management functions: before the abort, and after the
-	// affected tasks have ended. fn is also NexusReset for a session that ends. tag is
-	// the task's for AbortTask, else 0. The methods must not block.
+	// TaskObserver sees task management functions that end tasks: before the abort, and
+	// after the affected tasks have ended. fn is also NexusReset for a session that ends. tag
+	// is the task's for AbortTask, else 0. n is the nexus that asked; functions for a whole
+	// target are seen once for each of its nexuses to the unit. The methods must not block.
+	// Without it, nothing is called.
 	TaskObserver interface {
 		TaskReceived(n *Nexus, fn TaskFunction, tag uint64)
 		TaskDone(n *Nexus, fn TaskFunction)
 	}
 
-	// OpcodeLister lists what Exec understands, for REPORT SUPPORTED OPERATION CODES.
-	// Without it, that command is refused.
+	// OpcodeLister lists what Exec understands, for REPORT SUPPORTED OPERATION CODES. With
+	// ParseStandard, commands that are not in the list are refused before Exec. Without
+	// it, REPORT SUPPORTED OPERATION CODES is refused and Exec sees everything.
 	OpcodeLister interface {
 		Opcodes() []*OpInfo
 	}
 
 	// Resetter is called by LOGICAL UNIT RESET and target resets after the tasks have
-	// ended: saved mode pages become current, PREVENT is forgotten.
+	// ended: saved mode pages become current, PREVENT is forgotten. No command runs
+	// meanwhile, but another reset may. It may block, and the function's answer waits for
+	// it. Without it, nothing is called.
 	Resetter interface {
 		Reset()
 	}
 
-	// Closer is called when the device has been removed and no command runs.
+	// Closer is called when the device has been removed and no command runs; nothing is
+	// called afterwards. Without it, nothing is called.
 	Closer interface {
 		Close() error
 	}
@@ -134,11 +150,8 @@ type (
 
 // Parsed is a Parser's answer.
 type Parsed struct {
-	Dir     Direction
-	In, Out int64 // bytes of data-in and data-out
-	LBA     uint64
-	Blocks  uint32
-	Writes  bool // the command changes the medium
+	In, Out int64 // bytes of data-in and data-out; the command is bidirectional if it has both
+	Writes  bool  // the command changes the medium
 }
 
 // Outcome is how a command ended.

@@ -7,6 +7,7 @@
 package task
 
 import (
+	"context"
 	"sync/atomic"
 
 	"github.com/goscst/goscst/sgv"
@@ -18,6 +19,8 @@ type Owner interface {
 	Done(err error)
 	// DataReceived continues a command whose data-out the transport has placed.
 	DataReceived(err error)
+	// Reclaim takes a command back that was abandoned: its handler has let go of it.
+	Reclaim()
 	// ResponseSent ends a command whose response the transport has sent or lost.
 	ResponseSent(err error)
 	// Lend makes memory of the handler the data-in; see scsi.Command.Lend.
@@ -42,7 +45,7 @@ type State struct {
 	Err       error  // result handed over by Complete
 	word      atomic.Uint64
 	ctx       *Context
-	abandoned bool
+	abandoned atomic.Bool
 }
 
 // The handshake word is generation<<2 | phase. Exec runs in phase running. Defer
@@ -61,7 +64,7 @@ const (
 
 // Begin starts a new execution: it opens a new generation in phase running.
 func (s *State) Begin() {
-	s.Err, s.abandoned = nil, false
+	s.Err = nil
 	s.word.Store((s.word.Load()>>2 + 1) << 2) // phase running, which is 0
 }
 
@@ -116,17 +119,18 @@ func (s *State) Complete(gen uint64, err error) {
 				return
 			}
 		default:
-			if s.abandoned {
-				return // the engine gave the command up after a panic of its handler
+			if s.abandoned.CompareAndSwap(true, false) {
+				s.Owner.Reclaim()
+				return
 			}
 			panic("scsi: Pending.Done called twice")
 		}
 	}
 }
 
-// Abandon ends the current generation although its handler may still hold a
-// Pending, and makes a late Complete harmless. The command and its buffers must
-// never be used again. It reports whether a Pending may be outstanding.
+// Abandon ends the current generation although its handler may still hold a Pending,
+// which it reports. The command must never be used again then, and its buffers not before
+// Owner.Reclaim, which the late Complete calls.
 func (s *State) Abandon() bool {
 	for {
 		w := s.word.Load()
@@ -135,10 +139,11 @@ func (s *State) Abandon() bool {
 			s.word.Store(w&^3 | done)
 			return false
 		case deferred:
-			s.abandoned = true
+			s.abandoned.Store(true)
 			if s.word.CompareAndSwap(w, w&^3|done) {
 				return true
 			}
+			s.abandoned.Store(false)
 		default:
 			return false
 		}
@@ -161,11 +166,13 @@ func (s *State) Prepare() { s.Context() }
 func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
 
 // Recycle clears everything that belongs to the command that has ended. A context
-// that somebody waited on, or that was cancelled, is replaced and not reused.
+// that somebody waited on, or that was cancelled, is replaced and not reused; those who
+// wait on it still are let go.
 func (s *State) Recycle() {
 	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
 	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent = -1, 0, 0, 0, false
 	if s.ctx != nil && s.ctx.used() {
+		s.ctx.cancel(context.Canceled)
 		s.ctx = new(Context)
 	}
 }

@@ -14,11 +14,15 @@ import (
 func TestMain(m *testing.M) { leak.Main(m) }
 
 // owner is an engine that only keeps books.
-type owner struct{ done []error }
+type owner struct {
+	done      []error
+	reclaimed int
+}
 
 func (o *owner) Done(err error)              { o.done = append(o.done, err) }
 func (o *owner) DataReceived(error)          {}
 func (o *owner) ResponseSent(error)          {}
+func (o *owner) Reclaim()                    { o.reclaimed++ }
 func (o *owner) Lend([][]byte, func()) error { return nil }
 
 var errTest = errors.New("test")
@@ -104,9 +108,11 @@ func TestAbandon(t *testing.T) {
 	s, o := newState()
 	gen := s.Defer()
 	require.True(t, s.Abandon(), "a Pending is outstanding")
-	s.Complete(gen, errTest)
+	require.Zero(t, o.reclaimed)
 	s.Complete(gen, errTest)
 	require.Empty(t, o.done, "a late Complete is harmless")
+	require.Equal(t, 1, o.reclaimed, "and gives the command back")
+	require.Panics(t, func() { s.Complete(gen, errTest) }, "once")
 
 	s, o = newState()
 	gen = s.Defer()
@@ -158,6 +164,7 @@ type racer struct {
 func (r *racer) Done(err error)              { r.end(err) }
 func (r *racer) DataReceived(error)          {}
 func (r *racer) ResponseSent(error)          {}
+func (r *racer) Reclaim()                    {}
 func (r *racer) Lend([][]byte, func()) error { return nil }
 
 func (r *racer) end(err error) {

@@ -52,6 +52,7 @@ type task struct {
 	waiters []*waiter // guarded by set.mu: who waits for its end
 	ua      scsi.Sense
 	lost    bool            // a handler that panicked may still use it
+	let     atomic.Int32    // of a lost one: 1 when handler or transport has let go of it, 2 when both have
 	plain   scsi.SenseError // for conclude
 	sense   [96]byte
 }
@@ -156,27 +157,38 @@ func (t *task) free() {
 		n.d.finish(t)
 	}
 	t.count()
-	lost := t.lost
-	if !lost {
-		if t.st.Data != nil {
-			t.st.Data.Release()
-		}
-		if t.st.DataOut != nil {
-			t.st.DataOut.Release()
-		}
+	if t.lost {
+		s.drop(t)
+		t.Reclaim()
+	} else {
+		t.release()
 		t.st.Recycle()
 		t.st.Prepare()
 		t.n, t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, nil, 0, 0, 0
 		if t.data.Load() != dataNone {
 			t.data.Store(dataNone)
 		}
-	}
-	if lost {
-		s.drop(t)
-	} else {
 		s.recycle(t)
 	}
 	if n != nil {
 		n.unref()
+	}
+}
+
+// Reclaim implements task.Owner: a handler that panicked has let go of the command after
+// all. Its buffers are not needed any more when the transport has done so too.
+func (t *task) Reclaim() {
+	if t.let.Add(1) == 2 {
+		t.release()
+	}
+}
+
+// release gives the buffers back.
+func (t *task) release() {
+	if t.st.Data != nil {
+		t.st.Data.Release()
+	}
+	if t.st.DataOut != nil {
+		t.st.DataOut.Release()
 	}
 }

@@ -217,6 +217,7 @@ type owner Task
 func (o *owner) Done(err error)     { o.done <- err }
 func (o *owner) DataReceived(error) {}
 func (o *owner) ResponseSent(error) {}
+func (o *owner) Reclaim()           {}
 
 func (o *owner) Lend(segs [][]byte, release func()) error {
 	b, err := o.r.pool.Wrap(segs, release)

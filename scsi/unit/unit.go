@@ -172,13 +172,11 @@ func (u *Unit) Parse(c *scsi.Command, p *scsi.Parsed) error {
 		if len(cdb) < int(o.Len) {
 			return scsi.InvalidFieldInCDB
 		}
-		p.Dir, p.Writes = o.Dir, o.Flags&scsi.FlagWrites != 0
-		p.LBA = o.LBA.Get(cdb)
+		p.Writes = o.Flags&scsi.FlagWrites != 0
 		n := int64(o.Count.Get(cdb))
 		switch o.Rule {
 		case scsi.RuleBytes:
 		case scsi.RuleBlocks:
-			p.Blocks = uint32(n)
 			n *= int64(u.opts.BlockSize)
 		case scsi.RuleUnknown:
 			p.In, p.Out = int64(c.ExpectedIn), int64(c.ExpectedOut)

@@ -63,14 +63,15 @@ func (r *rig) take() string {
 // rigDevice is a disk of 512-byte blocks whose commands, TEST UNIT READY aside, are
 // deferred until the test releases them.
 type rigDevice struct {
-	r        *rig
-	name     string
-	d        *engine.Device
-	control  scsi.Control
-	blocking bool // Exec blocks on a worker instead of deferring
-	host     scsi.Host
-	mu       sync.Mutex
-	release  map[uint64]chan error // guarded by mu; of blocked Execs, by tag
+	r         *rig
+	name      string
+	d         *engine.Device
+	control   scsi.Control
+	blocking  bool // Exec blocks on a worker instead of deferring
+	host      scsi.Host
+	mu        sync.Mutex
+	release   map[uint64]chan error // guarded by mu; of blocked Execs, by tag
+	slowReset chan bool             // guarded by mu
 }
 
 func (d *rigDevice) Describe() (scsi.Description, error) {
@@ -122,7 +123,21 @@ func (d *rigDevice) channel(tag uint64) chan error {
 	return ch
 }
 
-func (d *rigDevice) Reset() { d.r.printf("reset %s", d.name) }
+// Reset is written down, and waits for slowReset if there is one.
+func (d *rigDevice) Reset() {
+	d.r.printf("reset %s", d.name)
+	d.mu.Lock()
+	ch := d.slowReset
+	d.mu.Unlock()
+	if ch != nil {
+		<-ch
+	}
+}
+
+func (d *rigDevice) Close() error {
+	d.r.printf("close %s", d.name)
+	return nil
+}
 
 func (r *rig) addDevice(name string, c scsi.Control, blocking bool, opts *engine.DeviceOptions) *rigDevice {
 	d := &rigDevice{r: r, name: name, control: c, blocking: blocking}

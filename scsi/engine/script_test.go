@@ -67,7 +67,7 @@ func (p *player) play(c *script.Cmd) {
 	case "device":
 		p.addDevice(c.Str("name", "disk"), scsi.Control{
 			TST: uint8(c.Int("tst", 0)), QueueAlg: uint8(c.Int("alg", 1)), QErr: uint8(c.Int("qerr", 0)),
-			TAS: c.Flag("tas"), SWP: c.Flag("swp"), DSense: c.Flag("dsense"),
+			TAS: c.Flag("tas"), SWP: c.Flag("swp"), DSense: c.Flag("dsense"), TMFOnly: c.Flag("tmfonly"),
 		}, c.Flag("blocking"), &engine.DeviceOptions{Workers: c.Int("workers", 1), QueueDepth: c.Int("depth", 0)})
 	case "map":
 		check(p.target.Group(c.Str("group", "")).Map(uint16(c.Int("lun", 0)), p.device(c).d, &engine.LUNOptions{ReadOnly: c.Flag("ro")}))
@@ -149,6 +149,17 @@ func (p *player) play(c *script.Cmd) {
 			c.Fatalf("unknown function")
 		}
 		p.session(c).s.Manage(&fabric.Task{Function: fn, Tag: uint64(c.Int("tag", 0)), LUN: scsi.MakeLUN(uint16(c.Int("lun", 0)), scsi.LUNPeripheral)})
+	case "slow-reset": // from now on Reset waits for end-reset
+		d := p.device(c)
+		d.mu.Lock()
+		d.slowReset = make(chan bool)
+		d.mu.Unlock()
+	case "end-reset":
+		d := p.device(c)
+		d.mu.Lock()
+		close(d.slowReset)
+		d.slowReset = nil
+		d.mu.Unlock()
 	case "raise":
 		p.device(c).host.Raise(senseNames[c.Str("ua", "")], nil)
 	case "control":

@@ -107,7 +107,6 @@ func TestCancelIsARace(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.Zero(t, i.Session().Live)
 }
 
 // TestManyAborts cancels more commands at once than functions may be in progress.

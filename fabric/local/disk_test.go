@@ -36,7 +36,7 @@ func TestDiskIsMemory(t *testing.T) {
 		require.Equal(t, int64(size), d.Size())
 		model := make([]byte, size)
 		rnd := rand.New(rand.NewPCG(2, uint64(block)))
-		for range 500 {
+		for range 200 {
 			off := rnd.IntN(size)
 			n := min(rnd.IntN(1<<rnd.IntN(19)+1), size-off)
 			switch rnd.IntN(4) {
@@ -97,14 +97,14 @@ func TestParallelWritesWithinABlock(t *testing.T) {
 	var wg sync.WaitGroup
 	for g := range 16 {
 		wg.Go(func() {
-			for at := g * 7; at+7 <= 64<<10; at += 16 * 7 {
+			for at := g * 7; at+7 <= 16<<10; at += 16 * 7 {
 				_, err := d.WriteAt(bytes.Repeat([]byte{byte(at/7 + 1)}, 7), int64(at))
 				require.NoError(t, err)
 			}
 		})
 	}
 	wg.Wait()
-	p := make([]byte, 64<<10/7*7)
+	p := make([]byte, 16<<10/7*7)
 	_, err := d.ReadAt(p, 0)
 	require.NoError(t, err)
 	for at := range p {

@@ -85,6 +85,9 @@ func TestCommandLine(t *testing.T) {
 		require.ErrorIs(t, err, errUsage, args)
 		require.NotEmpty(t, stderr.String(), args)
 	}
+	var help strings.Builder
+	require.NoError(t, command(t.Context(), []string{"check", "-h"}, io.Discard, &help))
+	require.Contains(t, help.String(), "-fuzztime")
 	var stdout strings.Builder
 	require.NoError(t, command(t.Context(), []string{"steps"}, &stdout, io.Discard))
 	require.Len(t, lines(stdout.String()), len(steps()))

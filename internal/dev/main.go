@@ -61,7 +61,10 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 		flags.Usage()
 		return errUsage
 	}
-	if err := flags.Parse(args[1:]); err != nil {
+	switch err := flags.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil
+	case err != nil:
 		return errUsage // flag has printed the reason
 	}
 	selected, err := selectSteps(steps(), flags.Args())

@@ -40,14 +40,6 @@ func treeCases() []ruleCase {
 		{"leftovers", "a marker", tree{"a.go": "package a\n\n// TO" + "DO: finish\n"}, []string{"a.go:3"}},
 		{"leftovers", "mktemp", tree{".ci/run": "mktemp /tmp/x.XXXXXX\n"}, nil},
 
-		{"readme", "no such test", tree{"README.md": "\n| x | `sgv TestA`, `sgv TestB`, `scsi TestA` |\n", "sgv/a_test.go": "package sgv\n\nfunc TestA() {}\n"},
-			[]string{"README.md:2: sgv has no TestB", "scsi has no TestA"}},
-		{"readme", "another program", tree{"README.md": "```go\npackage x\n```\n", readmeProgram: "package main\n"}, []string{"its program"}},
-		{"readme", "true", tree{
-			"README.md":     "rows say `package TestName`\n```go\npackage main\n```\n| x | `sgv TestA` |\n",
-			"sgv/a_test.go": "package sgv\n\nfunc TestA() {}\n", readmeProgram: "package main\n",
-		}, nil},
-
 		{"filesize", "too long", tree{"scsi/a.go": long}, []string{"has 801 lines"}},
 		{"filesize", "generated", tree{"scsi/za.go": long, "scsi/b.go": strings.TrimSuffix(long, "\n")}, nil},
 

@@ -36,7 +36,6 @@ func Rules() []Rule {
 		{"requires", "go.mod requires exactly the four modules", checkRequires},
 		{"references", "no file refers to places outside the repository", checkReferences},
 		{"leftovers", "no marker of unfinished work is left", checkLeftovers},
-		{"readme", "the tests that README.md names exist, and its program is the tested one", checkReadme},
 		{"filesize", "no hand-written Go file is longer than 800 lines", checkFileSize},
 		{"generated", "generated files say so, and their package says how", checkGenerated},
 		{"layers", "a package imports only packages of the layers below it", checkLayers},

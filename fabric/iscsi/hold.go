@@ -144,21 +144,26 @@ func (c *conn) holdDataOut(cmd *heldPDU, h *pdu.Header, seg segment) error {
 	return nil
 }
 
-// plug considers the request with the number sn as received and answered.
-func (c *conn) plug(sn uint32) {
+// plug considers the request with the number sn as received and answered. Every such answer
+// opens the command window for one more number, so that only the bound on what is held ends
+// this.
+func (c *conn) plug(sn uint32) error {
 	if p := c.held.find(sn); p != nil {
 		c.held.bytes -= len(p.ahs) + len(p.data)
 		for i := range p.outs {
 			c.held.bytes -= heldCost + len(p.outs[i].data)
 		}
 		*p = heldPDU{hdr: p.hdr, plug: true}
-		return
+		return nil
+	}
+	if err := c.held.charge(0); err != nil {
+		return err
 	}
 	p := heldPDU{plug: true}
 	p.hdr.Init(pdu.OpNOPOut)
 	p.hdr.Request().SetCmdSN(sn)
-	c.held.bytes += heldCost
 	c.held.add(p)
+	return nil
 }
 
 // release handles the held requests whose turn has come.

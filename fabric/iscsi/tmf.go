@@ -39,10 +39,16 @@ func (c *conn) taskRequest(h *pdu.Header) error {
 		f.answer(result, nil)
 		return nil
 	}
-	if fn == scsi.AbortTask && c.abortUnborn(p) {
-		f.frees++
-		f.answer(pdu.TaskComplete, nil)
-		return nil
+	if fn == scsi.AbortTask {
+		unborn, err := c.abortUnborn(p)
+		if err != nil {
+			return err
+		}
+		if unborn {
+			f.frees++
+			f.answer(pdu.TaskComplete, nil)
+			return nil
+		}
 	}
 	c.nx.Manage(&f.task)
 	return nil
@@ -99,17 +105,17 @@ func affectsMany(fn scsi.TaskFunction) bool {
 }
 
 // abortUnborn handles ABORT TASK of a command that has not come: its number is considered
-// received (RFC 7143 11.6.1). It reports false if the number is not one of those.
-func (c *conn) abortUnborn(p pdu.TaskRequest) bool {
+// received (RFC 7143 11.6.1). It reports false if the number is not one of those; an error
+// ends the connection.
+func (c *conn) abortUnborn(p pdu.TaskRequest) (bool, error) {
 	ref := p.RefCmdSN()
 	if !pdu.InWindow(ref, c.expCmdSN.Load(), c.maxCmdSN.Load()) || !pdu.Less(ref, p.CmdSN()) {
-		return false
+		return false, nil
 	}
 	if held := c.held.find(ref); held != nil && (held.plug || held.hdr.ITT() != p.RefTag()) {
-		return false
+		return false, nil
 	}
-	c.plug(ref)
-	return true
+	return true, c.plug(ref)
 }
 
 // TaskDone implements fabric.Endpoint.

@@ -240,3 +240,23 @@ func TestGapBound(t *testing.T) {
 	}()
 	p.gone()
 }
+
+// TestGapAbortBound: commands that are aborted before they come, and never come, are bounded
+// too, although each opens the window for another.
+func TestGapAbortBound(t *testing.T) {
+	eachTransport(t, func(t *testing.T, pipe bool) {
+		l := newLab(t)
+		p := l.login(pipe)
+		for i := uint32(1); ; i++ { // the command that is due stays away
+			require.LessOrEqual(t, i, uint32(2*maxHeldBytes/heldCost))
+			h := p.tmf(pdu.FuncAbortTask, 0, 1<<30+i, p.cmdSN+i)
+			h.Request().SetCmdSN(p.cmdSN + i + 1)
+			if _, err := p.nc.Write(p.wire(h, nil, nil)); err != nil {
+				return
+			}
+			if _, _, err := p.receive(); err != nil {
+				return
+			}
+		}
+	})
+}

@@ -220,6 +220,25 @@ func TestPingFlood(t *testing.T) {
 	})
 }
 
+// TestPingBurst: an initiator that sends many pings at once and reads then keeps its
+// connection.
+func TestPingBurst(t *testing.T) {
+	eachTransport(t, func(t *testing.T, pipe bool) {
+		l := newLab(t)
+		p := l.login(pipe)
+		var h pdu.Header
+		r := h.InitNOPOut()
+		r.SetImmediate(true)
+		r.SetITT(5)
+		burst := bytes.Repeat(p.wire(&h, nil, nil), rxBufSize/pdu.HeaderLen)
+		p.sendRaw(burst)
+		for range rxBufSize / pdu.HeaderLen {
+			p.must(pdu.OpNOPIn)
+		}
+		p.alive()
+	})
+}
+
 // TestDeadlock: an initiator that sends a lot before it reads anything gets its answers:
 // the target keeps reading while it cannot write.
 func TestDeadlock(t *testing.T) {

@@ -69,8 +69,9 @@ const (
 	// flushBytes is how much data waits for the end of the reader's batch.
 	flushBytes = 256 << 10
 	// maxOthers and maxOtherBytes bound what an initiator that does not read can have
-	// queued apart from answers to commands, which the command window bounds.
-	maxOthers     = 256
+	// queued apart from answers to commands, which the command window bounds. The answers
+	// to all that one read brings are queued before any of them is sent, and must fit.
+	maxOthers     = 2 * rxBufSize / pdu.HeaderLen
 	maxOtherBytes = 1 << 20
 )
 

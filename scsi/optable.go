@@ -150,8 +150,9 @@ func ServiceActionOf(cdb []byte) uint16 {
 
 // Unknown is the row of every CDB that is not in the table. Lengths and direction of
 // such a command come from the handler's Parser if it has one, and otherwise from
-// what the initiator announces.
-var Unknown = &OpInfo{Name: "unknown", Rule: RuleUnknown, Reserve: ReserveWrite, Types: allTypes}
+// what the initiator announces. Its Op is FFh, which no row has: the operation code that
+// was sent is the first byte of Command.CDB.
+var Unknown = &OpInfo{Op: 0xFF, Name: "unknown", Rule: RuleUnknown, Reserve: ReserveWrite, Types: allTypes}
 
 // AppendUsage appends the CDB usage data of the row (SPC-6 6.35.3): the operation code
 // and service action themselves, and a one for every bit that is evaluated.

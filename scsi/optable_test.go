@@ -210,3 +210,14 @@ func flagNames(f OpFlags) string {
 	}
 	return strings.Join(s, ",")
 }
+
+// TestUnknownIsNoCommand: a handler that switches on the row's operation code must not take
+// a command that the table lacks for one that it has.
+func TestUnknownIsNoCommand(t *testing.T) {
+	for typ := TypeDisk; typ <= TypeNone; typ++ {
+		for o := range Ops(typ) {
+			require.NotEqual(t, Unknown.Op, o.Op)
+		}
+	}
+	require.Same(t, Unknown, Lookup(TypeDisk, []byte{0xC0, 0, 0, 0, 0, 0}))
+}

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"go.uber.org/zap"
 )
 
 // listen listens on a TCP address.
@@ -128,4 +130,11 @@ func (s *Server) tune(nc net.Conn) {
 	_ = tc.SetKeepAliveConfig(net.KeepAliveConfig{
 		Enable: s.opt.KeepAlive > 0, Idle: s.opt.KeepAlive, Interval: s.opt.KeepAlive,
 	})
+	if name := s.opt.CongestionControl; name != "" {
+		if err := setCongestion(tc, name); err != nil {
+			s.badCongestion.Do(func() {
+				s.log.Warn("congestion control not set", zap.String("name", name), zap.Error(err))
+			})
+		}
+	}
 }

@@ -38,6 +38,11 @@ type Options struct {
 	SendTimeout time.Duration
 	// KeepAlive is the interval of TCP keep-alive probes. 0: 45 s; negative: none.
 	KeepAlive time.Duration
+
+	// CongestionControl is the TCP congestion control of the server's connections, such as
+	// "cubic", where the system lets one choose (Linux). "": the system's own choice, which
+	// is also what a name leads to that it does not know.
+	CongestionControl string
 }
 
 // withDefaults returns o with its defaults filled in, and 0 for what is switched off.

@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"errors"
 	"io"
 	"net"
 	"syscall"
@@ -32,6 +33,19 @@ func rawConn(nc net.Conn) syscall.RawConn {
 		return nil
 	}
 	return rc
+}
+
+// setCongestion chooses the congestion control of a connection.
+func setCongestion(nc *net.TCPConn, name string) error {
+	rc, err := nc.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var set error
+	err = rc.Control(func(fd uintptr) {
+		set = unix.SetsockoptString(int(fd), unix.IPPROTO_TCP, unix.TCP_CONGESTION, name)
+	})
+	return errors.Join(err, set)
 }
 
 // wouldBlock reports whether err says that a call on the descriptor would have waited.

@@ -17,6 +17,9 @@ type iovec struct{}
 // rawConn returns nil: on this system connections are used through net.Conn alone.
 func rawConn(net.Conn) syscall.RawConn { return nil }
 
+// setCongestion chooses the congestion control of a connection.
+func setCongestion(*net.TCPConn, string) error { return errors.ErrUnsupported }
+
 // wouldBlock reports whether err says that a call on the descriptor would have waited.
 func wouldBlock(error) bool { return false }
 

@@ -38,6 +38,8 @@ type Server struct {
 	batches sync.Pool
 	totals  totals
 
+	badCongestion sync.Once // Options.CongestionControl has been complained about
+
 	mu        sync.Mutex
 	state     serverState           // guarded by mu
 	listeners map[net.Listener]bool // guarded by mu

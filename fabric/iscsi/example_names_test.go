@@ -17,5 +17,5 @@ func ExampleCheckName() {
 	}
 	// Output:
 	// iqn.2026-11.com.example:disk is fine
-	// iscsi: a name starts with iqn., eui. or naa.
+	// iscsi: a name is of type iqn, eui or naa
 }

@@ -194,9 +194,6 @@ func lookupKey(name string) (keyID, bool) {
 	return 0, false
 }
 
-// declares reports whether the key needs no answer unless its value is refused.
-func (k *keyInfo) declares() bool { return k.kind == kindText || k.kind == kindDeclared }
-
 // answer decides on the value that an initiator offers for a number or a boolean: p gets
 // the result, w says what the target wants. What it returns is the answer, or "" for a
 // declaration that is accepted.

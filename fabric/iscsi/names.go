@@ -14,7 +14,7 @@ const maxNameLen = 223
 var (
 	errNameLength = errors.New("iscsi: a name has 1 to 223 bytes")
 	errNameUTF8   = errors.New("iscsi: a name is UTF-8")
-	errNameType   = errors.New("iscsi: a name starts with iqn., eui. or naa.")
+	errNameType   = errors.New("iscsi: a name is of type iqn, eui or naa")
 )
 
 // CheckName reports whether name is a valid iSCSI name: of type iqn., eui. or naa., with

@@ -2,7 +2,6 @@ package engine_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +33,6 @@ type syncEndpoint struct {
 	sense  []byte
 	n      int
 	closed chan error
-	mu     sync.Mutex
 }
 
 func (e *syncEndpoint) RequestData(c *scsi.Command) { c.DataReceived(nil) }

@@ -233,6 +233,53 @@ func TestMemoryLimit(t *testing.T) {
 	require.NoError(t, pool.Close())
 }
 
+// TestMemoryShare: a session that takes all the memory that it can get, and lets go of none,
+// leaves some to the others.
+func TestMemoryShare(t *testing.T) {
+	pool := sgv.NewPool(nil)
+	one := pool.Cost(32 << 10)
+	e := engine.New(&engine.Options{Pool: pool, MemoryLimit: 12 * one})
+	h := &rigDevice{r: &rig{tb: t, pending: map[uint64]scsi.Pending{}, contexts: map[uint64]context.Context{}}}
+	d, err := e.AddDevice("disk", h, nil)
+	require.NoError(t, err)
+	tgt, err := e.AddTarget("t", nil)
+	require.NoError(t, err)
+	require.NoError(t, tgt.Map(0, d, nil))
+	tgt.Enable()
+	tag := uint64(0)
+	greedy := func(name string) (running int) {
+		ep := &syncEndpoint{closed: make(chan error, 1)}
+		s, err := tgt.Login(t.Context(), fabric.Initiator{Name: name}, ep)
+		require.NoError(t, err)
+		for range 20 {
+			ep.last = scsi.StatusGood
+			c := s.NewCommand()
+			tag++
+			c.Tag = tag
+			cdb, _ := cdbOf("read", 0, 64)
+			c.SetCDB(cdb)
+			s.Submit(c)
+			if ep.last == scsi.StatusGood {
+				running++
+			}
+		}
+		require.Equal(t, scsi.StatusTaskSetFull, ep.last)
+		return running
+	}
+	require.Equal(t, 6, greedy("a"), "half of all")
+	require.Equal(t, 3, greedy("b"), "half of the rest")
+	require.Equal(t, 1, greedy("c"))
+	require.Equal(t, 1, greedy("d"))
+	for i := range tag {
+		if _, ok := h.r.pending[i+1]; ok {
+			require.NoError(t, h.r.end(i+1, nil))
+		}
+	}
+	require.Zero(t, e.MemoryLimit().Used())
+	require.NoError(t, e.Close())
+	require.NoError(t, pool.Close())
+}
+
 func TestDir(t *testing.T) {
 	dir := engine.Dir(t.TempDir() + "/state")
 	_, err := dir.Load("disk/pages")

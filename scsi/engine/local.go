@@ -161,7 +161,7 @@ func (t *task) orphanInquiry() error {
 func (t *task) orphanData(f func() error) {
 	n := min(int64(t.Count()), maxParameters)
 	if n > 0 {
-		b, err := t.s.t.e.pool.Get(int(n), t.s.limit)
+		b, err := t.s.memory(t.s.t.e.pool, int(n))
 		if err != nil {
 			t.orphanDone(scsi.ErrBusy)
 			return

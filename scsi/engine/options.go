@@ -13,7 +13,7 @@ import (
 type Options struct {
 	Logger      *zap.Logger // nil: no logging
 	Pool        *sgv.Pool   // data buffers; nil: one of the engine's own
-	MemoryLimit int64       // bytes of data buffers in use at once; 0: half of GOMEMLIMIT if that is set, else 4 GiB
+	MemoryLimit int64       // bytes of data buffers in use at once; 0: half of GOMEMLIMIT if that is set, else 4 GiB. A session gets half of it at most
 	Store       Store       // where saved mode pages and reservations live; nil: nowhere
 	Events      Events      // what the program wants to be told
 	SetupID     uint16      // mixed into generated identifiers, so that two set-ups differ

@@ -25,7 +25,7 @@ type Session struct {
 	events fabric.Eventer
 	id     uint64
 	opened time.Time
-	limit  *sgv.Limit
+	limit  *sgv.Limit // counts; see memory
 
 	move        sync.Mutex // held while the session changes its group
 	left        bool       // guarded by move; the session ends and is in no group any more
@@ -51,7 +51,7 @@ type Session struct {
 }
 
 func newSession(t *Target, in fabric.Initiator, ep fabric.Endpoint) *Session {
-	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: t.e.limit, ready: make(chan struct{}), gone: make(chan struct{})}
+	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: sgv.NewLimit(0, t.e.limit), ready: make(chan struct{}), gone: make(chan struct{})}
 	s.abort, _ = ep.(fabric.Aborter)
 	s.bufs, _ = ep.(fabric.BufferProvider)
 	s.events, _ = ep.(fabric.Eventer)
@@ -157,6 +157,20 @@ func (s *Session) checkIdle() {
 			close(s.idle)
 		}
 	}
+}
+
+// memory gets a buffer for a command. A session that has some gets more of the engine's memory
+// only if that leaves as much free as the session has then: who takes all that he can get, and
+// reads no answers, has half of it, two of them have a third each, and the others go on.
+func (s *Session) memory(p *sgv.Pool, n int) (*sgv.Buf, error) {
+	all := s.limit.Parent()
+	cost := p.Cost(n)
+	if most := all.Max(); most > 0 && cost <= most {
+		if has := s.limit.Used(); has > 0 && has+cost > most-all.Used()-cost {
+			return nil, sgv.ErrLimit
+		}
+	}
+	return p.Get(n, s.limit)
 }
 
 // recycle takes a command back.

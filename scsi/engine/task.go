@@ -83,7 +83,10 @@ func (t *task) buffer(n int64) (*sgv.Buf, error) {
 			return checkBuffer(b, err, n)
 		}
 	}
-	return t.n.d.pool.Get(int(n), t.s.limit)
+	if t.st.Data != nil { // what a command needs beside what it has is not the session's next
+		return t.n.d.pool.Get(int(n), t.s.limit)
+	}
+	return t.s.memory(t.n.d.pool, int(n))
 }
 
 // checkBuffer refuses a buffer of another length than was asked for: data would be lost,

@@ -39,7 +39,7 @@ func (f *fuzzTape) byte() byte {
 // n is a length: small ones and those around the limits of the session.
 func (f *fuzzTape) n() int {
 	v := int(f.byte())
-	return []int{0, 1, 3, 4, 511, 512, 513, 1024, 4095, 4096, 4608, 8192, 8193, 16384, 20000, 65536}[v&15] + v>>7
+	return []int{0, 1, 3, 4, 511, 512, 513, 1024, 4095, 4096, 4608, 8192, 8193, 16384, 20000, 32768}[v&15] + v>>7
 }
 
 func (f *fuzzTape) emit(h *pdu.Header, ahs []byte, n int) {
@@ -197,6 +197,7 @@ func (p *peer) checkOutput(seg int) error {
 func FuzzSession(f *testing.F) {
 	f.Add(uint8(0), []byte{0, 8, 0, 0, 1, 0, 0, 0, 0, 1, 8, 0, 1, 0, 0, 9, 0, 1, 0, 3, 1, 0, 0, 1, 9, 0, 1, 0})
 	f.Add(uint8(3), bytes.Repeat([]byte{1, 16, 0, 1, 0, 1, 0, 0, 0, 0, 3, 3, 1, 0, 0, 1, 11, 0, 3, 0}, 8))
+	f.Add(uint8(22), bytes.Repeat([]byte{1, 39, 0, 1, 0, 1, 0, 0, 14, 0, 1, 0, 3, 1, 0, 15, 1, 14, 0, 1, 0}, 6))
 	f.Add(uint8(7), bytes.Repeat([]byte{2, 30, 1, 0, 0, 0, 0, 0, 5, 0, 2, 0, 4, 0xFF, 0, 5, 1, 9, 0, 2, 0}, 6))
 	f.Add(uint8(1), []byte{7, 5, 0xFF, 0, 0x80, 0, 1, 0, 10, 0x1C, 1, 0x80, 5, 0, 0, 0, 8, 0x80, 3, 0, 5, 0, 11, 0, 0, 0x80, 0, 1, 0})
 	f.Add(uint8(2), []byte{9, 1, 1, 0, 0x80, 4, 0, 0, 0, 11, 1, 20, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20})
@@ -217,17 +218,27 @@ func FuzzSession(f *testing.F) {
 		require.NoError(f, eng.Close())
 		require.NoError(f, pool.Close())
 	})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(f, err)
+	f.Cleanup(func() { ln.Close() })
 	f.Fuzz(func(t *testing.T, mode uint8, in []byte) {
-		fuzzSession(t, eng, pool, mode, in)
+		a, b := net.Pipe()
+		if mode&16 != 0 { // a descriptor is read and written in ways of its own
+			a, err = net.Dial("tcp", ln.Addr().String())
+			require.NoError(t, err)
+			b, err = ln.Accept()
+			require.NoError(t, err)
+		}
+		srv := &Server{Engine: eng}
+		fuzzSession(t, srv, a, b, mode, in)
+		require.Zero(t, pool.Outstanding())
 	})
 }
 
 // fuzzSession plays one session.
-func fuzzSession(t *testing.T, eng *engine.Engine, pool *sgv.Pool, mode uint8, in []byte) {
-	srv := &Server{Engine: eng}
-	srv.Options.Offer.MaxRecvDataSegmentLength = 16384
+func fuzzSession(t *testing.T, srv *Server, a, b net.Conn, mode uint8, in []byte) {
+	srv.Options.Offer.MaxRecvDataSegmentLength = 32768
 	srv.init()
-	a, b := net.Pipe()
 	srv.start(b)
 	p := &peer{t: t, nc: a, itt: 1, cmdSN: 1, isid: pdu.ISID{0x80}}
 	yes := func(bit uint8, yes, no string) string {
@@ -238,7 +249,7 @@ func fuzzSession(t *testing.T, eng *engine.Engine, pool *sgv.Pool, mode uint8, i
 	}
 	p.login("HeaderDigest="+yes(1, "CRC32C", "None"), "DataDigest="+yes(1, "CRC32C", "None"),
 		"InitialR2T="+yes(2, "No", "Yes"), "ImmediateData="+yes(4, "Yes", "No"), "FirstBurstLength=8192",
-		"MaxBurstLength=8192", "MaxOutstandingR2T=3", "MaxRecvDataSegmentLength=4096",
+		"MaxBurstLength=32768", "MaxOutstandingR2T=3", "MaxRecvDataSegmentLength=4096",
 		"iSCSIProtocolLevel="+yes(8, "2", "1"))
 	p.clearUA(0)
 	p.clearUA(1)
@@ -258,5 +269,4 @@ func fuzzSession(t *testing.T, eng *engine.Engine, pool *sgv.Pool, mode uint8, i
 	require.NoError(t, <-done)
 	require.NoError(t, srv.Close())
 	require.Eventually(t, func() bool { return srv.Stats().Sessions == 0 }, patience, time.Millisecond/10)
-	require.Zero(t, pool.Outstanding())
 }

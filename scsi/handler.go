@@ -8,6 +8,11 @@ import (
 
 // Handler is a logical unit's device server. Implement it to serve any CDB of any
 // peripheral type; for plain block storage implement backstore.Backstore instead.
+//
+// The engine executes REPORT LUNS, REQUEST SENSE while a unit attention condition is pending,
+// and the rows of the CDB table with FlagEngine, as far as Description.Own does not claim
+// them. Everything else reaches Exec, also what every logical unit has to know: INQUIRY, TEST
+// UNIT READY and REQUEST SENSE. Package scsi/unit has all that.
 type Handler interface {
 	// Describe is called once, when the device is added; an error refuses it.
 	Describe() (Description, error)

@@ -44,6 +44,7 @@ func (s *Session) Manage(f *fabric.Task) {
 		return
 	}
 	fn := s.hold(f, f.Function, func(n *nexus) bool { return n.LUN == num })
+	unit := fn.unit() // asked once: it may be unmapped at any moment
 	switch {
 	case len(fn.held) == 0:
 		fn.end(scsi.IncorrectLUN)
@@ -55,16 +56,16 @@ func (s *Session) Manage(f *fabric.Task) {
 		fn.query(func(t *task) bool { return t.Tag == f.Tag })
 	case f.Function == scsi.QueryTaskSet:
 		fn.query(everyTask)
-	case fn.unit() == nil:
+	case unit == nil:
 		fn.end(scsi.IncorrectLUN)
 	case f.Function == scsi.ClearTaskSet:
-		fn.clear()
+		fn.clear(unit)
 	case f.Function == scsi.LogicalUnitReset:
 		fn.reset(scsi.DeviceReset, fn.holds)
 	case f.Function == scsi.ClearACA:
-		fn.clearACA()
+		fn.clearACA(unit)
 	case f.Function == scsi.QueryAsyncEvent:
-		fn.queryAsyncEvent()
+		fn.queryAsyncEvent(unit)
 	default:
 		fn.end(scsi.FunctionUnsupported)
 	}
@@ -164,10 +165,9 @@ func (x *function) abort(victim func(*task) bool) {
 }
 
 // clear is CLEAR TASK SET (SAM-6 7.5).
-func (x *function) clear() {
+func (x *function) clear(unit *nexus) {
 	x.tell()
 	w := newWaiter(false, func() { x.end(scsi.FunctionComplete) })
-	unit := x.unit()
 	for _, n := range x.held {
 		victim := n.owns
 		if n == unit {
@@ -240,8 +240,7 @@ func (x *function) resetNexus() {
 }
 
 // clearACA is CLEAR ACA (SAM-6 7.4). An ACA task that is left ends with the condition.
-func (x *function) clearACA() {
-	n := x.unit()
+func (x *function) clearACA(n *nexus) {
 	n.set.mu.Lock()
 	others := n.set.faulted != nil && n.set.faulted != n
 	n.set.mu.Unlock()
@@ -276,8 +275,8 @@ func (x *function) query(asked func(*task) bool) {
 
 // queryAsyncEvent tells whether a unit attention is pending, which, and whether it is the
 // only one (SAM-6 7.10).
-func (x *function) queryAsyncEvent() {
-	ua, count := x.unit().peekUA()
+func (x *function) queryAsyncEvent(n *nexus) {
+	ua, count := n.peekUA()
 	if count == 0 {
 		x.end(scsi.FunctionComplete)
 		return

@@ -63,8 +63,8 @@ func (t *task) descriptor(s scsi.Sense) bool {
 	return t.n.d.control.Load().DSense
 }
 
-// residuals computes what was transferred against what the initiator expected. Data-in
-// goes with GOOD and CONDITION MET only.
+// residuals computes what was transferred against what the initiator expected, in the
+// direction that it announced. Data-in goes with GOOD and CONDITION MET only.
 func (t *task) residuals(status scsi.Status) {
 	st := t.st
 	st.Residual, st.ResidOut = 0, 0
@@ -92,6 +92,8 @@ func (t *task) residuals(status scsi.Status) {
 	switch {
 	case t.ExpectedIn > 0 && t.ExpectedOut > 0:
 		st.Residual, st.ResidOut = in, out
+	case t.ExpectedOut > 0:
+		st.Residual = out
 	case t.ExpectedIn > 0 || have > 0:
 		st.Residual = in
 	default:

@@ -55,8 +55,8 @@ var victims = map[string]func(m *matrix){
 	},
 }
 
-// ends are what meets it; manages tells which are task management functions of A, whose
-// answer must wait for the handler.
+// ends are what meets it; manages tells which are task management functions, whose answer
+// must wait for the handler unless they only ask.
 var ends = map[string]struct {
 	do      func(m *matrix)
 	manages bool
@@ -68,11 +68,29 @@ var ends = map[string]struct {
 	"LUNReset":     {func(m *matrix) { m.manage(m.a, scsi.LogicalUnitReset) }, true, true},
 	"TargetReset":  {func(m *matrix) { m.manage(m.a, scsi.TargetReset) }, true, true},
 	"NexusReset":   {func(m *matrix) { m.manage(m.a, scsi.NexusReset) }, true, true},
+	"ColdReset":    {func(m *matrix) { m.manage(m.a, scsi.ColdReset) }, true, true},
 	"OtherClear":   {func(m *matrix) { m.manage(m.b, scsi.ClearTaskSet) }, true, true},
 	"OtherReset":   {func(m *matrix) { m.manage(m.b, scsi.LogicalUnitReset) }, true, true},
+	"OtherNexus":   {func(m *matrix) { m.manage(m.b, scsi.NexusReset); m.asked() }, false, false},
+	"ClearACA":     {func(m *matrix) { m.manage(m.a, scsi.ClearACA); m.asked() }, false, false},
+	"QueryTask":    {func(m *matrix) { m.manage(m.a, scsi.QueryTask); m.asked() }, false, false},
+	"QueryTaskSet": {func(m *matrix) { m.manage(m.a, scsi.QueryTaskSet); m.asked() }, false, false},
+	"QueryEvent":   {func(m *matrix) { m.manage(m.a, scsi.QueryAsyncEvent); m.asked() }, false, false},
 	"Close":        {func(m *matrix) { m.a.s.Close(errors.New("connection lost")) }, false, true},
 	"Unmap": {func(m *matrix) {
 		go func() { m.printf("unmapped: %v", m.target.Unmap(context.Background(), 0)) }()
+	}, false, false},
+	"Replace": {func(m *matrix) {
+		other := m.addDevice("other", scsi.Control{}, false, nil)
+		go func() {
+			m.printf("replaced: %v", m.target.Group("").Replace(context.Background(), 0, other.d, nil))
+		}()
+	}, false, false},
+	"Remove": {func(m *matrix) {
+		go func() {
+			m.printf("unmapped: %v", m.target.Unmap(context.Background(), 0))
+			m.printf("removed: %v", m.dev.d.Remove(context.Background()))
+		}()
 	}, false, false},
 	"DisableTarget": {func(m *matrix) {
 		go func() {
@@ -81,6 +99,11 @@ var ends = map[string]struct {
 			m.printf("disabled: %v", m.target.Disable(ctx))
 		}()
 	}, false, true},
+}
+
+// reports are what is heard of the ends that wait for commands without a function.
+var reports = map[string]string{
+	"Close": "A closed", "Unmap": "unmapped: <nil>", "Replace": "replaced: <nil>", "Remove": "removed: <nil>",
 }
 
 // results are what the handler does with a command that it executes.
@@ -92,6 +115,7 @@ type matrix struct {
 	a, b    *rigSession
 	dev     *rigDevice
 	unblock func()
+	free    bool // the function waits for no command
 }
 
 func (m *matrix) submit(x *rigSession, tag uint64, attr scsi.TaskAttr, op string) {
@@ -103,6 +127,13 @@ func (m *matrix) submit(x *rigSession, tag uint64, attr scsi.TaskAttr, op string
 
 func (m *matrix) manage(x *rigSession, fn scsi.TaskFunction) {
 	x.s.Manage(&fabric.Task{Function: fn, Tag: 1})
+}
+
+// asked says that the function that was asked for concerns no command and waits for none.
+func (m *matrix) asked() {
+	synctest.Wait()
+	require.True(m.t, m.has("task-done"), "the function was not answered at once")
+	m.free = true
 }
 
 func (m *matrix) has(text string) bool {
@@ -133,6 +164,7 @@ func TestMatrix(t *testing.T) {
 							end.do(m)
 							synctest.Wait()
 							m.settle(state, end.manages, result)
+							require.True(t, m.has(reports[name]), "the end is never over")
 							m.judge(state, end.silent)
 						})
 					})
@@ -146,9 +178,11 @@ func TestMatrix(t *testing.T) {
 // claimed before that it was over.
 func (m *matrix) settle(state string, manages bool, result error) {
 	if state == "Exec" || state == "Respond" {
-		require.False(m.t, m.has("task-done"), "the function was answered while the handler has the command")
+		require.Equal(m.t, m.free, m.has("task-done"), "the function was answered while the handler has the command")
 		require.False(m.t, m.has("A closed"), "the session ended while the handler has the command")
 		require.False(m.t, m.has("unmapped: <nil>"), "the unit was unmapped while the handler has the command")
+		require.False(m.t, m.has("replaced: <nil>"), "the unit was replaced while the handler has the command")
+		require.False(m.t, m.has("removed: <nil>"), "the device was removed while the handler has the command")
 	}
 	if m.a.respond != nil {
 		close(m.a.respond)

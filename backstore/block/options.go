@@ -21,7 +21,8 @@ type Options struct {
 	WriteThrough bool // O_DSYNC: what is written is durable, WCE is 0
 
 	// Shared leaves out exclusive use. Exclusive use keeps out only those who ask for it as well:
-	// file systems, device mapper, swap, and other stores.
+	// file systems, device mapper, swap, and other stores. A shared device is neither unmapped nor
+	// zeroed by commands of its own, which the kernel keeps for who is alone.
 	Shared bool
 
 	// DiscardZeroes vouches that the device returns zeroes for blocks after they were discarded, which

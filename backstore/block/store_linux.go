@@ -94,6 +94,9 @@ func (s *Store) setUp(opts *Options) error {
 			g.Without |= backstore.CapUnmap
 		}
 	}
+	if opts.Shared { // the kernel refuses both while somebody else uses the device exclusively
+		g.Without |= backstore.CapUnmap | backstore.CapZero
+	}
 	s.unit = units{start: d.queue.discardAlignment(), size: d.queue.number("discard_granularity")}
 	if n := s.unit.size; n > 0 && n%int64(d.blockSize) == 0 && n < 1<<30 {
 		g.DiscardUnit = int(n)

@@ -45,6 +45,8 @@ func exceptions() *Exceptions {
 		}),
 		Unsafe: newList(map[string]string{
 			"backstore/block/ioctl_linux.go": "numbers that ioctls write and read, of the size that each has",
+			"backstore/uring/abi_linux.go":   "the sizes of the kernel's structures, checked when compiling",
+			"backstore/uring/ring_linux.go":  "the mappings of a ring, and addresses that the kernel is given",
 			"fabric/iscsi/rawio_linux.go":    "the vectors of readv and writev, without a copy of the slices for each call",
 			"sgv/alloc_linux.go":             "mappings of the kernel as slices",
 			"sgv/alloc.go":                   "the address of a segment, to see whether it is aligned",

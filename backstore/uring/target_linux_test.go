@@ -1,0 +1,180 @@
+package uring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/internal/peers"
+)
+
+// newLoop makes a loop device of size bytes that goes away with the test.
+func newLoop(t testing.TB, size int64, flags uint32) (name string, dev *os.File) {
+	t.Helper()
+	ctl, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil {
+		peers.Missing(t, "no loop devices: "+err.Error())
+	}
+	defer ctl.Close()
+	back, err := os.OpenFile(newFile(t, size, true), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer back.Close()
+	for range 50 { // somebody else may take the free one
+		n, err := unix.IoctlRetInt(int(ctl.Fd()), unix.LOOP_CTL_GET_FREE)
+		if err != nil {
+			peers.Missing(t, "no free loop device: "+err.Error())
+		}
+		name = fmt.Sprintf("/dev/loop%d", n)
+		if dev, err = os.OpenFile(name, os.O_RDWR, 0); err != nil {
+			peers.Missing(t, "no loop device: "+err.Error())
+		}
+		err = unix.IoctlLoopConfigure(int(dev.Fd()), &unix.LoopConfig{
+			Fd: uint32(back.Fd()), Size: 512, Info: unix.LoopInfo64{Flags: flags | unix.LO_FLAGS_AUTOCLEAR},
+		})
+		if err == nil {
+			require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, int(flags&unix.LO_FLAGS_READ_ONLY)))
+			t.Cleanup(func() { require.NoError(t, dev.Close()) })
+			return name, dev
+		}
+		require.NoError(t, dev.Close())
+		if !errors.Is(err, unix.EBUSY) {
+			peers.Missing(t, "loop device cannot be set up: "+err.Error())
+		}
+	}
+	t.Fatal("no loop device stays free")
+	return "", nil
+}
+
+func TestDeviceConformance(t *testing.T) {
+	for name, opts := range map[string]*Options{"direct": {Direct: true}, "buffered": {}, "4096": {Direct: true, BlockSize: 4096}} {
+		t.Run(name, func(t *testing.T) {
+			backstoretest.RunWith(t, func(t *testing.T) backstore.Backstore {
+				name, _ := newLoop(t, 1<<20, 0)
+				return open(t, name, opts)
+			}, &backstoretest.Options{Ops: 60, Reopen: func(t *testing.T, b backstore.Backstore) backstore.Backstore {
+				require.NoError(t, b.Close())
+				return open(t, b.(*Store).f.Name(), opts)
+			}})
+		})
+	}
+}
+
+func TestDevice(t *testing.T) {
+	name, dev := newLoop(t, 1<<20+512, 0)
+	s := open(t, name, &Options{BlockSize: 4096, Direct: true})
+	require.EqualValues(t, 1<<20, s.Geometry().Size)
+	_, err := Open(name, nil)
+	require.ErrorIs(t, err, ErrInUse)
+	shared := open(t, name, &Options{Shared: true})
+	require.NoError(t, shared.Close())
+	require.NoError(t, s.Close())
+
+	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 1))
+	s = open(t, name, &Options{ReadOnly: true})
+	require.True(t, s.Geometry().ReadOnly)
+	require.NoError(t, s.Close())
+	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+}
+
+func TestLock(t *testing.T) {
+	name := newFile(t, 1<<20, false)
+	rw := open(t, name, nil)
+	for _, opts := range []*Options{nil, {ReadOnly: true}} {
+		_, err := Open(name, opts)
+		require.ErrorIs(t, err, ErrInUse)
+	}
+	require.NoError(t, open(t, name, &Options{Shared: true}).Close())
+	require.NoError(t, rw.Close())
+	first, second := open(t, name, &Options{ReadOnly: true}), open(t, name, &Options{ReadOnly: true})
+	_, err := Open(name, nil)
+	require.ErrorIs(t, err, ErrInUse)
+	require.NoError(t, first.Close())
+	require.NoError(t, second.Close())
+	require.NoError(t, open(t, name, nil).Close())
+}
+
+// TestRefuses: what cannot be served is said, and leaves nothing open.
+func TestRefuses(t *testing.T) {
+	leak.Files(t)
+	name := newFile(t, 1<<20, false)
+	for want, opts := range map[string]*Options{
+		"depth -1":       {Depth: -1},
+		"depth 4097":     {Depth: maxDepth + 1},
+		"block size 100": {BlockSize: 100},
+	} {
+		_, err := Open(name, opts)
+		require.ErrorContains(t, err, want)
+	}
+	for _, name := range []string{"/dev/null", filepath.Dir(name)} {
+		_, err := Open(name, nil)
+		require.ErrorContains(t, err, "neither a regular file nor a block device")
+	}
+	_, err := Open(name+"x", nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// TestUnavailable: a program can tell that it should use another store.
+func TestUnavailable(t *testing.T) {
+	for no, want := range map[unix.Errno]string{
+		unix.ENOSYS: "has no io_uring", unix.EPERM: "kernel.io_uring_disabled", unix.ENOMEM: "RLIMIT_MEMLOCK", unix.EINVAL: "makes no ring",
+	} {
+		err := unavailable(no)
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.ErrorIs(t, err, no)
+		require.ErrorContains(t, err, want)
+	}
+	require.NotErrorIs(t, unavailable(unix.EMFILE), errors.ErrUnsupported, "another store would fail as well")
+	r := &ring{fd: -1}
+	require.ErrorIs(t, r.setUp(&ringParams{}, 0), errors.ErrUnsupported, "a kernel without the features")
+	require.ErrorIs(t, r.setUp(&ringParams{features: 7}, 0), errors.ErrUnsupported, "a kernel without the probe")
+	require.EqualError(t, &UnavailableError{Reason: "x"}, "uring: x")
+}
+
+func TestRefresh(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	var events []backstore.EventKind
+	defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
+	require.NoError(t, s.Refresh())
+	require.NoError(t, s.f.Truncate(2<<20+100))
+	require.NoError(t, s.Refresh())
+	require.EqualValues(t, 2<<20, s.Geometry().Size)
+	require.Equal(t, []backstore.EventKind{backstore.EventCapacity}, events)
+	require.NoError(t, s.Close())
+	require.ErrorIs(t, s.Refresh(), backstore.ErrClosed)
+}
+
+// TestShorterThanItWas: what is missing is not made up.
+func TestShorterThanItWas(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	require.NoError(t, s.f.Truncate(512<<10))
+	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 768<<10))
+	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 512<<10-2048))
+}
+
+// TestFinishWrite: an attempt that has written a part is finished.
+func TestFinishWrite(t *testing.T) {
+	s := newStore(t, 64<<10, nil)
+	data := make([]byte, 3*512)
+	for i := range data {
+		data[i] = byte(i*7) | 1
+	}
+	c := cursor{iov: [][]byte{data[:100], {}, data[100:700], data[700:]}}
+	for n := range len(data) + 1 {
+		require.NoError(t, s.Writev(t.Context(), [][]byte{make([]byte, 4096)}, 0))
+		_, err := unix.Pwrite(s.fd, data[:n], 512)
+		require.NoError(t, err)
+		require.NoError(t, s.finishWrite(c, n, 512))
+		got := make([]byte, 4096)
+		require.NoError(t, s.Readv(t.Context(), [][]byte{got}, 0))
+		require.Equal(t, data, got[512:512+len(data)], "%d bytes were there", n)
+		require.Zero(t, got[511]|got[512+len(data)])
+	}
+}

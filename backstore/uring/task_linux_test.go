@@ -1,0 +1,231 @@
+package uring
+
+import (
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/goscst/goscst/backstore"
+)
+
+// armed is an Op that nobody submits, for a task that the test drives by itself.
+type armed struct {
+	backstore.Op
+	done chan error
+}
+
+func (a *armed) OpDone(_ *backstore.Op, err error) { a.done <- err }
+
+// newTask begins an operation of a store without a ring.
+func newTask(t *testing.T, s *Store, op *armed) *task {
+	t.Helper()
+	op.done = make(chan error, 1)
+	op.Arm(t.Context(), op)
+	tk := &task{s: s}
+	tk.begin(op.Completion())
+	return tk
+}
+
+func bareStore(direct bool) *Store {
+	s := &Store{direct: direct, unit: 512}
+	s.geo = backstore.Geometry{Size: 1 << 40, BlockSize: 512, Volatile: true}
+	return s
+}
+
+// mustNext wants another step.
+func mustNext(t *testing.T, tk *task) *sqe {
+	t.Helper()
+	more, err := tk.next()
+	require.NoError(t, err)
+	require.True(t, more)
+	return &tk.entry
+}
+
+func mustEnd(t *testing.T, tk *task) {
+	t.Helper()
+	more, err := tk.next()
+	require.NoError(t, err)
+	require.False(t, more)
+}
+
+// TestShortTransfers: what one step leaves, the next one moves.
+func TestShortTransfers(t *testing.T) {
+	buf := make([]byte, 4096)
+	iov := [][]byte{buf[:512], nil, buf[512:1000], buf[1000:]}
+	for _, kind := range []backstore.OpKind{backstore.OpRead, backstore.OpWrite} {
+		tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: kind, Off: 8192, Iov: iov}})
+		e := mustNext(t, tk)
+		require.Equal(t, uint8(opReadv+kind-backstore.OpRead), e.opcode)
+		require.EqualValues(t, 8192, e.off)
+		require.EqualValues(t, 3, e.len)
+		require.NoError(t, tk.took(600))
+		e = mustNext(t, tk)
+		require.EqualValues(t, 8792, e.off)
+		require.EqualValues(t, 2, e.len)
+		require.Equal(t, &buf[600], tk.vec[0].Base)
+		require.NoError(t, tk.took(3000))
+		e = mustNext(t, tk)
+		require.Equal(t, uint8(opRead+kind-backstore.OpRead), e.opcode)
+		require.Equal(t, address(buf[3600:]), e.addr)
+		require.EqualValues(t, 496, e.len)
+		require.NoError(t, tk.took(496))
+		mustEnd(t, tk)
+	}
+}
+
+// TestMovesNothing: no progress is an error, not a loop.
+func TestMovesNothing(t *testing.T) {
+	for kind, want := range map[backstore.OpKind]error{backstore.OpRead: io.ErrUnexpectedEOF, backstore.OpWrite: io.ErrShortWrite} {
+		tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: kind, Iov: [][]byte{make([]byte, 512)}}})
+		mustNext(t, tk)
+		require.ErrorIs(t, tk.took(0), want)
+	}
+}
+
+// TestSentBack: a step that the kernel could not do is done again by a worker of the kernel, a few times.
+func TestSentBack(t *testing.T) {
+	for _, no := range []unix.Errno{unix.EAGAIN, unix.EINTR, unix.ECANCELED} {
+		tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpRead, Iov: [][]byte{make([]byte, 1024)}}})
+		require.Zero(t, mustNext(t, tk).flags&sqeAsync)
+		for range maxRetries {
+			require.NoError(t, tk.took(-int32(no)))
+			require.NotZero(t, mustNext(t, tk).flags&sqeAsync)
+		}
+		require.NoError(t, tk.took(512), "progress")
+		require.Zero(t, mustNext(t, tk).flags&sqeAsync)
+		for range maxRetries {
+			require.NoError(t, tk.took(-int32(no)))
+			mustNext(t, tk)
+		}
+		require.ErrorIs(t, tk.took(-int32(no)), backstore.ErrBusy)
+	}
+}
+
+// TestBounce: direct I/O of what is not aligned goes through a buffer that is.
+func TestBounce(t *testing.T) {
+	s := bareStore(true)
+	t.Cleanup(s.dropBuffers)
+	buf := make([]byte, 2048)
+	for i := range buf {
+		buf[i] = byte(i) | 1
+	}
+	write := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: [][]byte{buf[:512], buf[512:1000], buf[1000:]}}})
+	e := mustNext(t, write)
+	require.Equal(t, address(buf), e.addr, "the aligned beginning")
+	require.EqualValues(t, 512, e.len)
+	require.NoError(t, write.took(512))
+	e = mustNext(t, write)
+	require.Equal(t, address(write.buffer), e.addr)
+	require.EqualValues(t, 1536, e.len)
+	require.Equal(t, buf[512:], write.buffer[:1536])
+	require.NoError(t, write.took(1024))
+	require.EqualValues(t, 512, mustNext(t, write).len)
+	require.Equal(t, buf[1536:], write.buffer[:512])
+	require.NoError(t, write.took(512))
+	mustEnd(t, write)
+	write.end()
+
+	got := make([]byte, 1024)
+	read := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpRead, Iov: [][]byte{got[:512], got[512:]}}})
+	require.EqualValues(t, 2, mustNext(t, read).len)
+	require.NoError(t, read.took(-int32(unix.EINVAL)), "the memory is misaligned")
+	mustNext(t, read)
+	copy(read.buffer, buf)
+	require.NoError(t, read.took(1024))
+	mustEnd(t, read)
+	require.Equal(t, buf[:1024], got)
+	read.end()
+}
+
+// TestManyElements: a vector is cut between blocks, or gathered where that is not possible.
+func TestManyElements(t *testing.T) {
+	cut := func(n, size int) (iov [][]byte) {
+		for range n {
+			iov = append(iov, make([]byte, size))
+		}
+		return iov
+	}
+	s := bareStore(false)
+	t.Cleanup(s.dropBuffers)
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: cut(2048, 384)}}) // 4 make 3 blocks
+	require.EqualValues(t, maxVec, mustNext(t, tk).len)
+	require.NoError(t, tk.took(maxVec*384))
+	require.EqualValues(t, maxVec, mustNext(t, tk).len)
+	tk.end()
+
+	uneven := append([][]byte{make([]byte, 1)}, cut(2047, 384)...)
+	uneven = append(uneven, make([]byte, 383))
+	tk = newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: uneven}})
+	require.EqualValues(t, bounceSize, mustNext(t, tk).len)
+	tk.end()
+}
+
+// TestUnmapSteps walks through extents and settles in a store without a cache.
+func TestUnmapSteps(t *testing.T) {
+	s := bareStore(false)
+	s.geo.Volatile = false
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{
+		{Off: 512, Len: 1024}, {}, {Off: 1 << 31, Len: spaceChunk + 4096},
+	}}})
+	for _, want := range []backstore.Extent{{Off: 512, Len: 1024}, {Off: 1 << 31, Len: spaceChunk}, {Off: 1<<31 + spaceChunk, Len: 4096}} {
+		e := mustNext(t, tk)
+		require.EqualValues(t, opFallocate, e.opcode)
+		require.EqualValues(t, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.len)
+		require.Equal(t, want, backstore.Extent{Off: int64(e.off), Len: int64(e.addr)})
+		require.NoError(t, tk.took(0))
+	}
+	require.EqualValues(t, opFsync, mustNext(t, tk).opcode)
+	require.NoError(t, tk.took(0))
+	mustEnd(t, tk)
+}
+
+// TestZeroFallsBack: freeing, then zeroing, then the emulation, but only before any effect.
+func TestZeroFallsBack(t *testing.T) {
+	const no = -int32(unix.EOPNOTSUPP)
+	tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: spaceChunk + 512, MayUnmap: true}})
+	require.EqualValues(t, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	require.NoError(t, tk.took(no))
+	require.EqualValues(t, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	require.ErrorIs(t, tk.took(no), errors.ErrUnsupported)
+
+	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: spaceChunk + 512}})
+	mustNext(t, tk)
+	require.NoError(t, tk.took(0))
+	mustNext(t, tk)
+	require.Equal(t, error(unix.EIO), tk.took(no), "ErrUnsupported would promise that nothing was done")
+
+	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{{Len: 512}}}})
+	mustNext(t, tk)
+	require.NoError(t, tk.took(no))
+	require.EqualValues(t, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	require.NoError(t, tk.took(0))
+	mustEnd(t, tk)
+}
+
+// TestFailedFlushStays: what one flush could not write, no later one reports as written.
+func TestFailedFlushStays(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	var events []backstore.Event
+	defer s.Notify(func(e backstore.Event) { events = append(events, e) })()
+	op := &armed{Op: backstore.Op{Kind: backstore.OpFlush}}
+	tk := newTask(t, s, op)
+	mustNext(t, tk)
+	s.complete(tk.end(), tk.took(-int32(unix.EIO)))
+	require.ErrorIs(t, <-op.done, unix.EIO)
+	require.ErrorIs(t, s.Flush(t.Context(), 0, 0), unix.EIO)
+	require.ErrorIs(t, s.WritevFUA(t.Context(), [][]byte{make([]byte, 512)}, 0), unix.EIO)
+	require.Equal(t, []backstore.Event{{Kind: backstore.EventFault, Err: unix.EIO}}, events)
+	require.NoError(t, s.Readv(t.Context(), [][]byte{make([]byte, 512)}, 0))
+}
+
+func TestMapError(t *testing.T) {
+	for no, want := range map[unix.Errno]error{
+		unix.ENOSPC: backstore.ErrNoSpace, unix.EFBIG: backstore.ErrNoSpace, unix.EPERM: backstore.ErrReadOnly,
+		unix.EBADE: backstore.ErrFenced, unix.ENOMEDIUM: backstore.ErrNoMedium, unix.EIO: unix.EIO,
+	} {
+		require.Equal(t, want, mapError(no))
+	}
+}

@@ -87,11 +87,8 @@ func (h *hooks) Finish(c *scsi.Command, o scsi.Outcome) {
 
 func (h *hooks) Attach(n *scsi.Nexus) error {
 	h.printf("attach %s", n.Initiator)
-	h.mu.Lock()
-	f := h.attach
-	h.mu.Unlock()
-	if f != nil {
-		return f(n)
+	if h.attach != nil {
+		return h.attach(n)
 	}
 	return nil
 }

@@ -154,13 +154,11 @@ func closes(t *testing.T, e *engine.Engine) {
 // by that.
 func (b *bench) locked(g *engine.Group, f func()) {
 	b.t.Helper()
-	h := &hooks{desc: scsi.Description{NonBlocking: true}, attach: func(*scsi.Nexus) error { f(); return nil }}
+	var once sync.Once
+	h := &hooks{desc: scsi.Description{NonBlocking: true}, attach: func(*scsi.Nexus) error { once.Do(f); return nil }}
 	dev, err := b.e.AddDevice("lock", h, nil)
 	require.NoError(b.t, err)
 	require.NoError(b.t, g.Map(100, dev, nil))
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.attach = nil
 }
 
 // TestCloseDuringMove: a session that ends while it moves to another group leaves nothing

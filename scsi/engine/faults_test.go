@@ -182,8 +182,10 @@ func TestLend(t *testing.T) {
 		p.send(1, tt.cdb...)
 		require.Equal(t, []string{tt.want}, p.take())
 		require.Zero(t, given)
+		require.GreaterOrEqual(t, b.e.MemoryLimit().Used(), int64(tt.gave*512), "what is lent counts until the response has left")
 		held.ResponseSent(errors.New("lost"))
 		require.Equal(t, tt.gave, given)
+		require.Zero(t, b.e.MemoryLimit().Used())
 	}
 	// An initiator that takes no data lends no buffer.
 	h.exec = lend(100)

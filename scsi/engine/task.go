@@ -44,6 +44,7 @@ type task struct {
 	sentErr error // why the response could not be sent
 
 	in, out int64 // bytes that the CDB transfers
+	lent    int64 // bytes that are charged for what the handler lent
 	fetch   bool  // there is data-out to be fetched
 	writes  bool  // it changes the medium
 	place   taskset.Entry[*task]
@@ -116,10 +117,17 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	if t.in <= 0 || t.st.Data == nil || n != t.st.Data.Len() {
 		return errLent
 	}
-	b, err := t.n.d.pool.Wrap(segs, release)
-	if err != nil {
+	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
+	// has read its answer.
+	if err := t.s.limit.Acquire(int64(n)); err != nil {
 		return err
 	}
+	b, err := t.n.d.pool.Wrap(segs, release)
+	if err != nil {
+		t.s.limit.Release(int64(n))
+		return err
+	}
+	t.lent += int64(n)
 	t.st.Data.Release()
 	t.st.Data = b
 	return nil
@@ -193,5 +201,9 @@ func (t *task) release() {
 	}
 	if t.st.DataOut != nil {
 		t.st.DataOut.Release()
+	}
+	if t.lent != 0 {
+		t.s.limit.Release(t.lent)
+		t.lent = 0
 	}
 }

@@ -13,7 +13,7 @@
 //
 // The first operation of an idle ring is submitted at once. While the kernel has work, what is submitted in a row
 // is collected and goes to the kernel in one system call, when the goroutine that submits pauses or on another
-// processor. No more than [Options.Depth] operations are with the kernel; the rest waits in a list, and
+// processor. One fdatasync runs at a time and serves all flushes that came before it. No more than [Options.Depth] operations are with the kernel; the rest waits in a list, and
 // Submit does not block. Completions arrive through an eventfd in Go's netpoller.
 //
 // Transfers are cut only where the kernel's limits demand it, between blocks, and short ones are continued. Steps

@@ -43,6 +43,11 @@ type queue struct {
 	closed   bool       // guarded by mu
 	gone     bool       // guarded by mu; the ring must not be touched any more
 	drained  *sync.Cond // on mu; running is 0
+
+	// The kernel reports a write-back that failed to one fdatasync only. One runs at a time, so that none that
+	// finds nothing wrong overtakes the one that knows better; the next serves all that came meanwhile.
+	syncing bool  // guarded by mu
+	parked  *task // guarded by mu; tasks whose step is stepSync
 }
 
 func (s *Store) startQueue(r *ring, depth int) {
@@ -122,6 +127,19 @@ func (q *queue) takeTask(s *Store) *task {
 // task has at most one entry.
 func (q *queue) submit(t *task) {
 	q.mu.Lock()
+	if t.step == stepSync {
+		if q.syncing {
+			t.list, q.parked = q.parked, t
+			q.mu.Unlock()
+			return
+		}
+		q.syncing, t.leads = true, true
+	}
+	q.push(t)
+}
+
+// push is submit after the question whether t has to wait. It is called with mu held, and unlocks it.
+func (q *queue) push(t *task) {
 	q.ring.push(&t.entry)
 	q.pending++
 	switch {
@@ -135,6 +153,19 @@ func (q *queue) submit(t *task) {
 		q.mu.Unlock()
 		q.wake()
 	}
+}
+
+// synced ends an fdatasync and begins the next, for all that wait for one.
+func (q *queue) synced() {
+	q.mu.Lock()
+	t := q.parked
+	if t == nil {
+		q.syncing = false
+		q.mu.Unlock()
+		return
+	}
+	q.parked, t.group, t.list, t.leads = nil, t.list, nil, true
+	q.push(t)
 }
 
 // wake has the submitter look at pending.
@@ -199,7 +230,15 @@ func (q *queue) enter() {
 		q.mu.Unlock()
 		for t := failed; t != nil; t = failed {
 			failed, t.list = t.list, nil
-			t.s.finish(t, t.err)
+			if t.leads {
+				t.leads = false
+				for f := t.group; f != nil; f = t.group {
+					t.group, f.list = f.list, nil
+					t.s.finish(f, err)
+				}
+				q.synced()
+			}
+			t.s.finish(t, err)
 		}
 		return
 	}
@@ -210,8 +249,7 @@ func (q *queue) enter() {
 func (q *queue) takeBack(err error) (failed *task) {
 	q.ring.takeBack(func(id uint64) {
 		t := q.tasks[id]
-		t.err, t.list = err, failed
-		failed = t
+		t.list, failed = failed, t
 	})
 	q.pending = 0
 	return failed
@@ -258,7 +296,15 @@ func (s *Store) reap() {
 	var done, end *task
 	for t := first; t != nil; t = first {
 		first, t.list = t.list, nil
+		for f := t.group; f != nil; f = t.group { // they get the same result
+			t.group, f.res = f.list, t.res
+			f.list, first = first, f
+		}
 		more, err := false, t.took(t.res)
+		if t.leads { // now a failure is known to all that come later
+			t.leads = false
+			q.synced()
+		}
 		if err == nil {
 			more, err = t.next()
 		}

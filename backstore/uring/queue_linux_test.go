@@ -170,12 +170,50 @@ func TestRingFails(t *testing.T) {
 	require.NoError(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 0))
 }
 
+// TestFlushesShare: one fdatasync runs at a time, and the next serves all that came meanwhile.
+func TestFlushesShare(t *testing.T) {
+	for _, fails := range []bool{false, true} {
+		s := newStore(t, 1<<20, nil)
+		gate, inside := make(chan struct{}), make(chan struct{}, 64)
+		var given []int
+		enter := s.q.give
+		s.q.give = func(n int) (int, error) {
+			given = append(given, n)
+			inside <- struct{}{}
+			<-gate
+			if fails {
+				return 0, unix.EBADF
+			}
+			return enter(n)
+		}
+		var c counter
+		ops := make([]backstore.Op, 20)
+		for i := range ops {
+			ops[i].Kind = backstore.OpFlush
+		}
+		c.wg.Add(1)
+		ops[0].Arm(t.Context(), &c)
+		var first sync.WaitGroup
+		first.Go(func() { s.Submit(&ops[0]) })
+		<-inside
+		for i := range ops[1:] {
+			c.submit(t.Context(), s, &ops[1+i])
+		}
+		close(gate)
+		c.wg.Wait()
+		first.Wait()
+		require.NoError(t, s.Close())
+		require.Equal(t, []int{1, 1}, given)
+		require.EqualValues(t, map[bool]int{true: 20}[fails], c.errs.Load())
+	}
+}
+
 // TestEmptyAndUnknown: what needs no step, and what is no operation.
 func TestEmptyAndUnknown(t *testing.T) {
 	s := newStore(t, 1<<20, nil)
 	var c counter
 	for _, op := range []*backstore.Op{
-		{Kind: backstore.OpRead}, {Kind: backstore.OpWrite, Off: 512, Iov: [][]byte{{}, nil}}, {Kind: backstore.OpUnmap},
+		{Kind: backstore.OpRead}, {Kind: backstore.OpFlush}, {Kind: backstore.OpWrite, Off: 512, Iov: [][]byte{{}, nil}}, {Kind: backstore.OpUnmap},
 		{Kind: backstore.OpUnmap, Extents: []backstore.Extent{{}, {Off: 512}}}, {Kind: backstore.OpZero, Off: 1 << 20},
 	} {
 		c.submit(t.Context(), s, op)
@@ -262,8 +300,7 @@ func play(t *testing.T, s *Store, rng *rand.Rand, base int64) {
 			op.Off, op.Len = base+int64(i*size+from), int64(n)
 			op.Iov, op.Extents = nil, nil
 			switch op.Kind {
-			case backstore.OpRead, backstore.OpFlush:
-				op.Kind, op.FUA = backstore.OpRead, false
+			case backstore.OpRead:
 				op.Iov = pieces(rng, data[i][from:from+n])
 			case backstore.OpWrite:
 				for k := range n {

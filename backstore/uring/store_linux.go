@@ -131,6 +131,7 @@ type waited struct{ *Store }
 // Submit starts an operation and handles what has completed.
 func (w waited) Submit(op *backstore.Op) {
 	w.Store.Submit(op)
+	w.q.flush() // not when some other goroutine comes to it
 	w.reap()
 }
 

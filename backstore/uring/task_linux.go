@@ -43,6 +43,8 @@ type task struct {
 	res   int32
 	err   error // of a task that is done
 	list  *task // the next of a list
+	group *task // a list of those that share the fdatasync of this one
+	leads bool  // has the fdatasync
 
 	step    step
 	n       int // bytes of the step

@@ -70,6 +70,6 @@
 //
 // The documentation of package scsi has a glossary: nexus, task, task set, unit attention,
 // data-in and data-out. That of scsi/engine draws the life of a command, and says which
-// goroutine runs it where. Standards are cited by clause: SAM-6, SPC-6 and SBC-4 of T10,
+// goroutine runs it where. Standards are cited by clause: SAM-5, SPC-4 and SBC-4 of T10,
 // and RFC 7143.
 package goscst

@@ -58,11 +58,11 @@ type (
 // Initiator names the other end of a nexus. Groups are matched against Name.
 type Initiator struct {
 	Name        string // iqn…, naa…, WWPN
-	TransportID []byte // SPC-6 7.6.4, for persistent reservations; nil: the transport has none
+	TransportID []byte // SPC-4 7.6.4, for persistent reservations; nil: the transport has none
 	Address     string // where it connects from, for people
 
 	// NexusLost says that this nexus replaces one that was lost: its first unit attention
-	// is I_T NEXUS LOSS OCCURRED instead of POWER ON (SAM-6 6.3.4).
+	// is I_T NEXUS LOSS OCCURRED instead of POWER ON (SAM-5 6.3.4).
 	NexusLost bool
 }
 
@@ -73,7 +73,7 @@ type Task struct {
 	LUN      scsi.LUN
 	Tag      uint64 // of the task, for ABORT TASK and QUERY TASK
 	Response scsi.TaskResponse
-	// Additional is the response information of QUERY functions (SAM-6 7.8): zero if
+	// Additional is the response information of QUERY functions (SAM-5 7.8): zero if
 	// there is none.
 	Additional [3]byte
 	Driver     any // the transport's own

@@ -2,7 +2,7 @@ package scsi
 
 import "encoding/binary"
 
-// MaxCDB is the longest CDB that a command holds (SPC-6 4.2.1).
+// MaxCDB is the longest CDB that a command holds (SPC-4 4.2.1).
 const MaxCDB = 260
 
 // Get reads the field from a CDB that is long enough for it.

@@ -67,7 +67,7 @@ func (c *Command) Count() uint32 { return c.count }
 func (c *Command) Blocks() uint32 { return c.count }
 
 // NACA reports whether a CHECK CONDITION of this command establishes an auto
-// contingent allegiance (SAM-6 5.2).
+// contingent allegiance (SAM-5 5.2).
 func (c *Command) NACA() bool { return c.naca }
 
 // Data is the data-in buffer to fill, or the data-out received; nil if the command
@@ -89,7 +89,7 @@ func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 // After an error, release has not been called and Data is as it was.
 func (c *Command) Lend(segs [][]byte, release func()) error { return c.st.Owner.Lend(segs, release) }
 
-// Reply makes b the answer, cut to what the initiator allows (SPC-6 4.2.5.6). It is
+// Reply makes b the answer, cut to what the initiator allows (SPC-4 4.2.5.6). It is
 // for parameter data; the return value is always nil, so that a handler may end with
 //
 //	return c.Reply(b)

@@ -61,7 +61,7 @@ const (
 	OwnOrdering                      // commands reach it in the order of arrival, whatever their attributes
 )
 
-// Control is what the engine obeys of the control mode page (SPC-6 7.5.10).
+// Control is what the engine obeys of the control mode page (SPC-4 7.5.8).
 type Control struct {
 	TST      uint8 // 0: one task set for all nexuses; 1: one for each; fixed when the device is added
 	QueueAlg uint8 // QUEUE ALGORITHM MODIFIER: 0 restricted reordering, 1 unrestricted

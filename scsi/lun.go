@@ -6,7 +6,7 @@ import (
 )
 
 // LUN is an eight-byte logical unit number as on the wire, most significant byte
-// first (SAM-6 4.7).
+// first (SAM-5 4.7).
 type LUN uint64
 
 // MaxLUN is the largest logical unit number of the flat address space.
@@ -15,7 +15,7 @@ const MaxLUN = 0x3FFF
 // LUNMethod says how REPORT LUNS encodes a logical unit number.
 type LUNMethod uint8
 
-// The single-level address methods (SAM-6 4.7.7).
+// The single-level address methods (SAM-5 4.7.7).
 const (
 	// LUNPeripheral encodes up to 255 with the peripheral device method, more with
 	// the flat space method: what most initiators expect.
@@ -46,7 +46,7 @@ func ParseLUN(b [8]byte) LUN { return LUN(binary.BigEndian.Uint64(b[:])) }
 // AppendLUN appends the eight bytes of l.
 func AppendLUN(dst []byte, l LUN) []byte { return binary.BigEndian.AppendUint64(dst, uint64(l)) }
 
-// WellKnownReportLUNs is the REPORT LUNS well-known logical unit (SPC-6 8.2).
+// WellKnownReportLUNs is the REPORT LUNS well-known logical unit (SPC-4 9.3).
 const WellKnownReportLUNs LUN = 0xC101 << 48
 
 // WellKnown reports whether l addresses a well-known logical unit, and its W-LUN.

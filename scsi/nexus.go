@@ -4,7 +4,7 @@ package scsi
 // logical unit's number there. Its fields are read-only; Value is the handler's.
 type Nexus struct {
 	Initiator   string // the initiator's name
-	TransportID []byte // its port in the form of SPC-6 7.6.4; nil if the transport has none
+	TransportID []byte // its port in the form of SPC-4 7.6.4; nil if the transport has none
 	Target      string // the target's name
 	Port        Port   // the target port
 	LUN         uint16 // as mapped for this initiator

@@ -2,7 +2,7 @@ package scsi
 
 import "fmt"
 
-// Opcode is the operation code: the first byte of a CDB (SPC-6 4.2.5.1).
+// Opcode is the operation code: the first byte of a CDB (SPC-4 4.2.5.1).
 type Opcode uint8
 
 // The operation codes of the commands in the table; names as in SPC and SBC.
@@ -87,7 +87,7 @@ const (
 	ActionWriteSame32       uint16 = 0x0D // of OpVariableLength
 )
 
-// DeviceType is a peripheral device type (SPC-6 table 148).
+// DeviceType is a peripheral device type.
 type DeviceType uint8
 
 // The peripheral device types.

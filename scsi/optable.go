@@ -50,7 +50,7 @@ type OpFlags uint16
 const (
 	FlagWrites      OpFlags = 1 << iota // changes the medium: refused on write-protected units
 	FlagMedium                          // reads or changes the medium: LBA and Count are checked against the capacity
-	FlagSkipUA                          // processed although a unit attention is pending (SAM-6 5.14)
+	FlagSkipUA                          // processed although a unit attention is pending (SAM-5 5.14)
 	FlagImplicitHQ                      // may overtake waiting tasks although it is SIMPLE
 	FlagEngine                          // executed by the engine unless the handler owns it
 	FlagSPC2Allowed                     // no conflict with RESERVE(6) or (10) of another nexus
@@ -58,7 +58,7 @@ const (
 )
 
 // ReserveClass says when a persistent reservation of another nexus makes a command
-// end with RESERVATION CONFLICT (SPC-6 table 66, SBC-4 table 12).
+// end with RESERVATION CONFLICT (SPC-4 table 66, SBC-4 table 12).
 type ReserveClass uint8
 
 // The classes.
@@ -72,7 +72,7 @@ const (
 )
 
 // ALUAClass says in which asymmetric access states a command is processed
-// (SPC-6 5.15.2.4).
+// (SPC-4 5.16.2.4).
 type ALUAClass uint8
 
 // The classes.
@@ -154,7 +154,7 @@ func ServiceActionOf(cdb []byte) uint16 {
 // was sent is the first byte of Command.CDB.
 var Unknown = &OpInfo{Op: 0xFF, Name: "unknown", Rule: RuleUnknown, Reserve: ReserveWrite, Types: allTypes}
 
-// AppendUsage appends the CDB usage data of the row (SPC-6 6.35.3): the operation code
+// AppendUsage appends the CDB usage data of the row (SPC-4 6.35.3): the operation code
 // and service action themselves, and a one for every bit that is evaluated.
 func (o *OpInfo) AppendUsage(dst []byte) []byte {
 	if o.Len == 0 {

@@ -1,6 +1,6 @@
 package scsi
 
-// opTable is the table, in the order of operation codes. SPC-6 and SBC-4 define the
+// opTable is the table, in the order of operation codes. SPC-4 and SBC-4 define the
 // commands; bits are the evaluated bits of the CDB that are neither LBA nor Count.
 var opTable = [...]OpInfo{
 	{Op: OpTestUnitReady, Name: "TEST UNIT READY", Len: 6, Flags: FlagImplicitHQ | FlagSPC2Allowed, Timeout: TimeoutShort, Types: allTypes},

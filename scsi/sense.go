@@ -7,7 +7,7 @@ import (
 
 //go:generate go run ../internal/gen/sense
 
-// SenseKey is the class of a sense code (SPC-6 4.4.8).
+// SenseKey is the class of a sense code (SPC-4 4.5.6).
 type SenseKey uint8
 
 // The sense keys.
@@ -46,7 +46,7 @@ func (k SenseKey) String() string {
 type Sense uint32
 
 // The sense codes that this library and most handlers use. Text for all others comes
-// from the T10 list (SPC-6 annex D).
+// from the T10 list (SPC-4 annex D).
 const (
 	NoSense Sense = 0x00_00_00
 
@@ -142,7 +142,7 @@ func (s Sense) Error() string {
 }
 
 // FieldPointer tells which field of the CDB or of the parameter data is wrong
-// (SPC-6 4.4.2.4.2).
+// (SPC-4 4.5.2.4.2).
 type FieldPointer struct {
 	Byte  uint16
 	Bit   uint8 // most significant bit of the field; only if BitOK
@@ -199,8 +199,8 @@ func pointer(byteOff, bit int, data bool) *FieldPointer {
 	return p
 }
 
-// AppendSense appends sense data for e in fixed format (SPC-6 4.4.3, 18 bytes), or in
-// descriptor format (SPC-6 4.4.2). INFORMATION that needs more than 32 bits is marked
+// AppendSense appends sense data for e in fixed format (SPC-4 4.5.3, 18 bytes), or in
+// descriptor format (SPC-4 4.5.2). INFORMATION that needs more than 32 bits is marked
 // invalid in fixed format.
 func AppendSense(dst []byte, e *SenseError, descriptor bool) []byte {
 	code := byte(0x70)
@@ -242,7 +242,7 @@ func AppendSense(dst []byte, e *SenseError, descriptor bool) []byte {
 	return dst
 }
 
-// putSpecific writes the sense-key specific field (SPC-6 4.4.2.4).
+// putSpecific writes the sense-key specific field (SPC-4 4.5.2.4).
 func (e *SenseError) putSpecific(b []byte) bool {
 	switch {
 	case e.Field != nil && e.Key() == KeyIllegalRequest:

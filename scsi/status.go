@@ -2,10 +2,10 @@ package scsi
 
 import "fmt"
 
-// Status is a SCSI status code (SAM-6 5.3).
+// Status is a SCSI status code (SAM-5 5.3).
 type Status uint8
 
-// The status codes (SAM-6 table 33).
+// The status codes.
 const (
 	StatusGood                Status = 0x00
 	StatusCheckCondition      Status = 0x02
@@ -17,7 +17,7 @@ const (
 	StatusTaskAborted         Status = 0x40
 )
 
-// String is the name that SAM-6 gives the status.
+// String is the name that SAM-5 gives the status.
 func (s Status) String() string {
 	switch s {
 	case StatusGood:

@@ -1,6 +1,6 @@
 package scsi
 
-// TaskAttr is a task attribute (SAM-6 8.6).
+// TaskAttr is a task attribute (SAM-5 8.6).
 type TaskAttr uint8
 
 // The task attributes.
@@ -11,7 +11,7 @@ const (
 	ACA                         // only while an auto contingent allegiance exists
 )
 
-// String is the name that SAM-6 gives the attribute.
+// String is the name that SAM-5 gives the attribute.
 func (a TaskAttr) String() string {
 	switch a {
 	case Simple:
@@ -42,11 +42,11 @@ func (d Direction) String() string {
 	return [...]string{"none", "in", "out", "both"}[d&3]
 }
 
-// TaskFunction is a task management function (SAM-6 7.1).
+// TaskFunction is a task management function (SAM-5 7.1).
 type TaskFunction uint8
 
 // The functions that initiators ask for, and the two events that transports
-// report in the same way (SAM-6 6.3).
+// report in the same way (SAM-5 6.3).
 const (
 	AbortTask TaskFunction = iota + 1
 	AbortTaskSet
@@ -61,7 +61,7 @@ const (
 	NexusReset // I_T NEXUS RESET
 )
 
-// String is the name that SAM-6 gives the function.
+// String is the name that SAM-5 gives the function.
 func (f TaskFunction) String() string {
 	names := [...]string{"unknown task management function", "ABORT TASK", "ABORT TASK SET", "CLEAR ACA", "CLEAR TASK SET",
 		"LOGICAL UNIT RESET", "TARGET RESET", "TARGET COLD RESET", "QUERY TASK", "QUERY TASK SET",
@@ -72,7 +72,7 @@ func (f TaskFunction) String() string {
 	return names[0]
 }
 
-// TaskResponse is the service response of a task management function (SAM-6 7.1).
+// TaskResponse is the service response of a task management function (SAM-5 7.1).
 type TaskResponse uint8
 
 // The service responses.
@@ -86,7 +86,7 @@ const (
 	DeliveryFailure     // SERVICE DELIVERY OR TARGET FAILURE
 )
 
-// String is the name that SAM-6 gives the response.
+// String is the name that SAM-5 gives the response.
 func (r TaskResponse) String() string {
 	names := [...]string{"FUNCTION COMPLETE", "FUNCTION SUCCEEDED", "FUNCTION REJECTED", "INCORRECT LOGICAL UNIT NUMBER",
 		"TASK DOES NOT EXIST", "FUNCTION NOT SUPPORTED", "SERVICE DELIVERY OR TARGET FAILURE"}

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Protocol is a protocol identifier (SPC-6 7.6.1).
+// Protocol is a protocol identifier (SPC-4 7.6.1).
 type Protocol uint8
 
 // The protocol identifiers.
@@ -19,7 +19,7 @@ const (
 	ProtocolUnknown Protocol = 0xF
 )
 
-// TransportID is an initiator port as persistent reservations know it (SPC-6 7.6.4):
+// TransportID is an initiator port as persistent reservations know it (SPC-4 7.6.4):
 // what is registered, kept over sessions, and reported.
 type TransportID struct {
 	Protocol Protocol

@@ -9,7 +9,7 @@ import (
 	"github.com/goscst/goscst/scsi/unit"
 )
 
-// The commands of a Counter, in the range that is free for vendors (SPC-6 4.2.5.1).
+// The commands of a Counter, in the range that is free for vendors (SPC-4 4.2.5.1).
 const (
 	opCount scsi.Opcode = 0xC0 // data-in: the count before, eight bytes, and the time of day
 	opWait  scsi.Opcode = 0xC1 // ends after the milliseconds in bytes 2 to 5

@@ -8,7 +8,7 @@ import (
 	"github.com/goscst/goscst/sgv"
 )
 
-// Sense codes for data-out that is not as it was agreed (SPC-6 annex D); those of
+// Sense codes for data-out that is not as it was agreed (SPC-4 annex D); those of
 // RFC 7143 11.4.7.2 are in package scsi.
 const (
 	senseBadTTT    = scsi.Sense(0x0B_4B_01) // illegal target port transfer tag received

@@ -13,7 +13,7 @@ const (
 	// maxDataIn is the longest Data-In in bytes, whatever the initiator takes: longer ones
 	// save nothing and keep other answers waiting.
 	maxDataIn = 256 << 10
-	// maxSense is the longest sense data in bytes (SPC-6 4.4.1).
+	// maxSense is the longest sense data in bytes (SPC-4 4.5.1).
 	maxSense = 252
 )
 

@@ -9,7 +9,7 @@ var (
 	ErrClosed = errors.New("local: initiator is closed")
 
 	// ErrAborted is the error of a command that a task management function ended without
-	// a status (SAM-6 5.6). It may have been executed in part.
+	// a status (SAM-5 5.6). It may have been executed in part.
 	ErrAborted = errors.New("local: command was aborted")
 
 	// ErrOutOfRange is the error of a transfer that does not lie within a Disk.

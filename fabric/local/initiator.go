@@ -17,7 +17,7 @@ type Options struct {
 	// Name is what initiator groups are matched against; "": DefaultName.
 	Name string
 
-	// TransportID names the initiator port in persistent reservations (SPC-6 7.6.4). nil:
+	// TransportID names the initiator port in persistent reservations (SPC-4 7.6.4). nil:
 	// one made of Name. Two logins at a time that shall be two ports need different ones.
 	TransportID []byte
 

@@ -50,7 +50,7 @@ func (o *Op) run(ctx context.Context, exec Exec) (string, error) {
 	return o.describe(a, in), nil
 }
 
-// runToggle reads a mode page, changes it, and sends it back (SPC-6 6.14 and 6.12).
+// runToggle reads a mode page, changes it, and sends it back (SPC-4 6.14 and 6.12).
 func (o *Op) runToggle(ctx context.Context, exec Exec) (string, error) {
 	sense := []byte{byte(scsi.OpModeSense10), 0x08, o.toggle.page, 8: 255, 9: 0}
 	in := make([]byte, 255)

@@ -1,4 +1,4 @@
-// Package taskset is the ordering machine of a task set (SAM-6 8): which task may
+// Package taskset is the ordering machine of a task set (SAM-5 8): which task may
 // run, given the attributes of the others. It is pure: no locks, no goroutines, no
 // calls out. Its owner guards it with one lock.
 //
@@ -96,7 +96,7 @@ func (s *Set[T]) Ask(e *Entry[T]) bool {
 	return false
 }
 
-// mayRun is SAM-6 8.6: HEAD OF QUEUE runs at once; SIMPLE when no HEAD OF QUEUE task
+// mayRun is SAM-5 8.6: HEAD OF QUEUE runs at once; SIMPLE when no HEAD OF QUEUE task
 // and no older ORDERED task exists; ORDERED when it is the oldest besides; during ACA
 // only the ACA task.
 func (s *Set[T]) mayRun(e *Entry[T]) bool {

@@ -24,7 +24,7 @@ func Example() {
 	// flush
 }
 
-// model says by the words of SAM-6 8.6 whether task i may run, looking at all tasks.
+// model says by the words of SAM-5 8.6 whether task i may run, looking at all tasks.
 type model struct {
 	tasks  []*modelTask // live, oldest first
 	frozen bool

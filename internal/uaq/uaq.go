@@ -1,5 +1,5 @@
 // Package uaq is the queue of unit attention conditions of one I_T_L nexus
-// (SAM-6 5.14). It is pure; its owner guards it.
+// (SAM-5 5.14). It is pure; its owner guards it.
 //
 // The rules: a condition that is queued already is not queued again; a reset makes
 // what came before it meaningless, but for the loss of the nexus, which is told first;
@@ -30,7 +30,7 @@ func (q *Queue) Add(ua scsi.Sense) {
 		}
 	}
 	if ua.ASC() == 0x29 {
-		// A reset clears the conditions before it (SAM-6 5.14), but not an earlier
+		// A reset clears the conditions before it (SAM-5 5.14), but not an earlier
 		// power on or nexus loss that nobody has heard of: that covers it.
 		for _, have := range q.q[:q.n] {
 			if have.ASC() == 0x29 && covers(have, ua) {
@@ -47,7 +47,7 @@ func (q *Queue) Add(ua scsi.Sense) {
 	q.n++
 }
 
-// covers ranks the 29h family by how much it tells (SAM-6 table 39): power on tells
+// covers ranks the 29h family by how much it tells: power on tells
 // more than a reset, and a reset more than the loss of the nexus.
 func covers(have, ua scsi.Sense) bool { return rank(have) >= rank(ua) }
 

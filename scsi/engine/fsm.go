@@ -60,7 +60,7 @@ func (t *task) enter(n *nexus) error {
 	case n.gone || t.s.closing.Load():
 		return errReplaced
 	case n.queued() >= int64(n.d.depth.Load()):
-		return scsi.ErrTaskSetFull // another command of the nexus will end and make room (SAM-6 5.3.1)
+		return scsi.ErrTaskSetFull // another command of the nexus will end and make room (SAM-5 5.3.1)
 	case frozen && !set.admitsInACA(t, n):
 		return set.statusInACA(t, n)
 	}
@@ -70,7 +70,7 @@ func (t *task) enter(n *nexus) error {
 	set.m.Add(&t.place, attr)
 	set.update()
 	if t.Attr == scsi.ACA && !frozen {
-		return scsi.InvalidMessage // there is no ACA condition (SAM-6 8.6.5)
+		return scsi.InvalidMessage // there is no ACA condition (SAM-5 8.6.5)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (t *task) attr(d *Device) taskset.Attr {
 	case t.Op().Flags&scsi.FlagImplicitHQ != 0:
 		return taskset.Bypass
 	case d.control.Load().QueueAlg == 0:
-		return taskset.Ordered // restricted reordering (SPC-6 7.5.10): in the order of arrival
+		return taskset.Ordered // restricted reordering (SPC-4 7.5.8): in the order of arrival
 	}
 	return taskset.Simple
 }

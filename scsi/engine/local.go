@@ -34,7 +34,7 @@ func (t *task) local() (err error, done bool) {
 	return scsi.InvalidOpcode, true
 }
 
-// reportLUNs is REPORT LUNS (SPC-6 6.33): the session's map, whichever logical unit is
+// reportLUNs is REPORT LUNS (SPC-4 6.33): the session's map, whichever logical unit is
 // asked. It makes the initiator aware of changes, so that the unit attention for them
 // is not needed any more.
 func (t *task) reportLUNs() error {
@@ -59,7 +59,7 @@ func (t *task) reportLUNs() error {
 }
 
 // requestSense is REQUEST SENSE while a unit attention is pending: that is the answer,
-// and it is told then (SPC-6 6.39). Else the handler answers with its own state.
+// and it is told then (SPC-4 6.39). Else the handler answers with its own state.
 func (t *task) requestSense() (err error, done bool) {
 	if t.CDB()[1]&^1 != 0 || t.st.Data == nil {
 		return nil, false
@@ -73,7 +73,7 @@ func (t *task) requestSense() (err error, done bool) {
 	return t.Reply(scsi.AppendSense(nil, &e, t.CDB()[1]&1 != 0)), true
 }
 
-// reportOpcodes is REPORT SUPPORTED OPERATION CODES (SPC-6 6.35): what the handler's
+// reportOpcodes is REPORT SUPPORTED OPERATION CODES (SPC-4 6.35): what the handler's
 // table and this file execute.
 func (t *task) reportOpcodes() error {
 	if t.n.d.opcodes == nil {
@@ -90,7 +90,7 @@ func (t *task) reportOpcodes() error {
 	return t.Reply(b)
 }
 
-// reportFunctions is REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-6 6.36).
+// reportFunctions is REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS (SPC-4 6.36).
 func (t *task) reportFunctions() error {
 	if t.Count() < 4 {
 		return scsi.BadCDB(6, -1)
@@ -123,7 +123,7 @@ func (d *Device) listOpcodes(l scsi.OpcodeLister) []*scsi.OpInfo {
 	return list
 }
 
-// orphan answers a command for a logical unit that does not exist (SPC-6 4.2.1 and
+// orphan answers a command for a logical unit that does not exist (SPC-4 4.2.1 and
 // 6.6.1): the commands that initiators probe with get data that say so.
 func (t *task) orphan() {
 	t.n = nil

@@ -9,7 +9,7 @@ import (
 )
 
 // taskSet is a task set with its lock: of a logical unit if TST is 0, of an I_T_L
-// nexus if TST is 1 (SPC-6 7.5.10).
+// nexus if TST is 1 (SPC-4 7.5.8).
 type taskSet struct {
 	mu       sync.Mutex
 	m        taskset.Set[*task] // guarded by mu
@@ -75,7 +75,7 @@ func (s *taskSet) drain(next *task) {
 }
 
 // failed does what a CHECK CONDITION of t means for other tasks: with NACA it establishes
-// an auto contingent allegiance (SAM-6 5.9), and QERR says who must not go on (SPC-6
+// an auto contingent allegiance (SAM-5 5.9), and QERR says who must not go on (SPC-4
 // 7.5.10). An initiator whose logical unit is gone could not clear the former.
 func (n *nexus) failed(t *task) {
 	if t.NACA() {
@@ -113,7 +113,7 @@ func (s *taskSet) endACA(n *nexus) bool {
 }
 
 // admitsInACA tells whether a new command enters the task set while an ACA exists: only
-// one ACA task of the faulted nexus does (SAM-6 5.9.2), none with TMF_ONLY (SPC-6 7.5.10),
+// one ACA task of the faulted nexus does (SAM-5 5.9.2), none with TMF_ONLY (SPC-4 7.5.8),
 // and what is told to anybody at any time. mu is held.
 func (s *taskSet) admitsInACA(t *task, n *nexus) bool {
 	if s.faulted != n {
@@ -130,8 +130,8 @@ func (s *taskSet) admitsInACA(t *task, n *nexus) bool {
 	return true
 }
 
-// statusInACA is the status of a command that may not enter (SAM-6 5.9.2, tables 35 and
-// 36); mu is held.
+// statusInACA is the status of a command that may not enter (SAM-5 5.9.2);
+// mu is held.
 func (s *taskSet) statusInACA(t *task, n *nexus) error {
 	if s.faulted == n || t.NACA() {
 		return scsi.ErrACAActive

@@ -105,7 +105,7 @@ func (t *task) wholeBlocks() bool {
 
 // noMemory is the answer to a command that gets no buffer: TASK SET FULL if another
 // command of the nexus will end and make room, else BUSY, lest the initiator wait for an
-// event that never comes (SAM-6 5.3.1). One that will never get it is refused for good.
+// event that never comes (SAM-5 5.3.1). One that will never get it is refused for good.
 func (t *task) noMemory(err error) error {
 	switch err {
 	case sgv.ErrLimit:

@@ -54,7 +54,7 @@ func classify(err error, plain *scsi.SenseError) (scsi.Status, *scsi.SenseError)
 	return scsi.StatusCheckCondition, plain
 }
 
-// descriptor is the sense data format (SPC-6 4.4.1): by D_SENSE, but for those unit
+// descriptor is the sense data format (SPC-4 4.5.1): by D_SENSE, but for those unit
 // attentions that are told in fixed format.
 func (t *task) descriptor(s scsi.Sense) bool {
 	if t.n == nil || s.Key() == scsi.KeyUnitAttention && fixedOnly(s) {
@@ -103,7 +103,7 @@ func (t *task) residuals(status scsi.Status) {
 
 // overrule is the last word on a command that was aborted: its own nexus hears nothing
 // of it any more; another nexus hears TASK ABORTED if TAS says so, and a unit
-// attention otherwise (SAM-6 5.6).
+// attention otherwise (SAM-5 5.6).
 func (t *task) overrule(flags uint32) {
 	if flags&flagAborted == 0 {
 		return

@@ -23,7 +23,7 @@ const maxFunctions = 256
 // affected, later ones are not. Endpoint.TaskDone reports its end, possibly before Manage
 // returns, and never before every affected task has ended and its response, if it has one,
 // was given to Endpoint.Respond: nothing that was aborted touches the medium afterwards
-// (SAM-6 7.1).
+// (SAM-5 7.1).
 func (s *Session) Manage(f *fabric.Task) {
 	if s.tasksLive.Add(1) > maxFunctions || s.closing.Load() {
 		s.managed(f, scsi.FunctionRejected)
@@ -149,7 +149,7 @@ func (x *function) end(r scsi.TaskResponse) {
 	}
 }
 
-// abort is ABORT TASK and ABORT TASK SET (SAM-6 7.2, 7.3).
+// abort is ABORT TASK and ABORT TASK SET (SAM-5 7.2, 7.3).
 func (x *function) abort(victim func(*task) bool) {
 	x.tell()
 	r := scsi.TaskNotFound
@@ -164,7 +164,7 @@ func (x *function) abort(victim func(*task) bool) {
 	w.done()
 }
 
-// clear is CLEAR TASK SET (SAM-6 7.5).
+// clear is CLEAR TASK SET (SAM-5 7.5).
 func (x *function) clear(unit *nexus) {
 	x.tell()
 	w := newWaiter(false, func() { x.end(scsi.FunctionComplete) })
@@ -178,7 +178,7 @@ func (x *function) clear(unit *nexus) {
 	w.done()
 }
 
-// reset is LOGICAL UNIT RESET of each unit that commands reach (SAM-6 6.3.3): all tasks of
+// reset is LOGICAL UNIT RESET of each unit that commands reach (SAM-5 6.3.3): all tasks of
 // all nexuses end, then the handler resets, and every nexus is told. New commands wait
 // meanwhile. Tasks of the nexuses that own chooses end without a word.
 func (x *function) reset(ua scsi.Sense, own func(*nexus) bool) {
@@ -219,8 +219,8 @@ func (d *Device) reset(ua scsi.Sense) {
 	d.unblock()
 }
 
-// resetNexus is I_T NEXUS RESET (SAM-6 7.6), and what the end of a session does: every
-// task of the session ends, and so do its ACA conditions (SAM-6 6.3.4). A session that
+// resetNexus is I_T NEXUS RESET (SAM-5 7.6), and what the end of a session does: every
+// task of the session ends, and so do its ACA conditions (SAM-5 6.3.4). A session that
 // goes on hears of it.
 func (x *function) resetNexus() {
 	x.tell()
@@ -239,7 +239,7 @@ func (x *function) resetNexus() {
 	w.done()
 }
 
-// clearACA is CLEAR ACA (SAM-6 7.4). An ACA task that is left ends with the condition.
+// clearACA is CLEAR ACA (SAM-5 7.4). An ACA task that is left ends with the condition.
 func (x *function) clearACA(n *nexus) {
 	n.set.mu.Lock()
 	others := n.set.faulted != nil && n.set.faulted != n
@@ -257,7 +257,7 @@ func (x *function) clearACA(n *nexus) {
 	w.done()
 }
 
-// query is QUERY TASK and QUERY TASK SET (SAM-6 7.8, 7.9).
+// query is QUERY TASK and QUERY TASK SET (SAM-5 7.8, 7.9).
 func (x *function) query(asked func(*task) bool) {
 	r := scsi.FunctionComplete
 	for _, n := range x.held {
@@ -274,7 +274,7 @@ func (x *function) query(asked func(*task) bool) {
 }
 
 // queryAsyncEvent tells whether a unit attention is pending, which, and whether it is the
-// only one (SAM-6 7.10).
+// only one (SAM-5 7.10).
 func (x *function) queryAsyncEvent(n *nexus) {
 	ua, count := n.peekUA()
 	if count == 0 {
@@ -290,7 +290,7 @@ func (x *function) queryAsyncEvent(n *nexus) {
 // for them. Those that do not run yet end at once; those that run are cancelled; those
 // that wait for data-out are told to stop. Tasks of the nexuses that own chooses end
 // without a word; the others see TASK ABORTED, or their nexuses get a unit attention
-// (SAM-6 5.6). It returns how many tasks were chosen; w waits besides for those whose
+// (SAM-5 5.6). It returns how many tasks were chosen; w waits besides for those whose
 // result was decided already, until their response has been asked for.
 func (s *taskSet) abort(victim func(*task) bool, own func(*nexus) bool, w *waiter) (chosen int) {
 	var stop, end []*task

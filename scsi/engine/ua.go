@@ -65,7 +65,7 @@ func (n *nexus) restoreUA(ua scsi.Sense) {
 }
 
 // nextUA takes the condition that the next command of the nexus reports. A change of
-// the LUN map is told once, by any logical unit of the session (SPC-6 6.33), and after
+// the LUN map is told once, by any logical unit of the session (SPC-4 6.33), and after
 // what the logical unit itself has to tell of a reset.
 func (n *nexus) nextUA() scsi.Sense {
 	if ua := n.takeUA(); ua != 0 {

@@ -187,7 +187,7 @@ func testSense(t *testing.T, r *Recorder) {
 }
 
 // testTruncation cuts parameter data at each byte: commands end well, and lengths within
-// the data stay as they are (SPC-5 4.2.5.6).
+// the data stay as they are (SPC-4 4.2.5.6).
 func testTruncation(t *testing.T, r *Recorder) {
 	cdbs := [][]byte{
 		inquiry(false, 0, 0),

@@ -71,7 +71,7 @@ func (u *Unit) addInquiry() {
 	})
 }
 
-// inquiry is INQUIRY (SPC-5 6.6).
+// inquiry is INQUIRY (SPC-4 6.6).
 func (u *Unit) inquiry(c *scsi.Command) error {
 	cdb := c.CDB()
 	if cdb[1]&0x02 != 0 { // CMDDT is obsolete

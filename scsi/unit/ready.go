@@ -6,10 +6,10 @@ import (
 	"github.com/goscst/goscst/scsi"
 )
 
-// testUnitReady is TEST UNIT READY (SPC-5 6.52).
+// testUnitReady is TEST UNIT READY (SPC-4 6.47).
 func (u *Unit) testUnitReady(*scsi.Command) error { return u.ready() }
 
-// requestSense is REQUEST SENSE (SPC-5 6.39). The engine has answered a unit attention
+// requestSense is REQUEST SENSE (SPC-4 6.39). The engine has answered a unit attention
 // condition already; what remains is whether the unit is ready, and how far it is.
 func (u *Unit) requestSense(c *scsi.Command) error {
 	e := &scsi.SenseError{Sense: scsi.NoSense}
@@ -26,7 +26,7 @@ func (u *Unit) requestSense(c *scsi.Command) error {
 	return c.Reply(scsi.AppendSense(room[:0], e, c.CDB()[1]&0x01 != 0))
 }
 
-// sendDiagnostic is SEND DIAGNOSTIC (SPC-5 6.42): the default self-test, in the
+// sendDiagnostic is SEND DIAGNOSTIC (SPC-4 6.42): the default self-test, in the
 // foreground. There are no diagnostic pages and no other self-tests.
 func (u *Unit) sendDiagnostic(c *scsi.Command) error {
 	cdb := c.CDB()

@@ -219,7 +219,7 @@ func (u *Unit) Opcodes() []*scsi.OpInfo {
 // Detach forgets what the nexus prevented.
 func (u *Unit) Detach(n *scsi.Nexus) { u.allow(n) }
 
-// Reset is what LOGICAL UNIT RESET does to the unit (SAM-6 6.3.3): mode pages return to
+// Reset is what LOGICAL UNIT RESET does to the unit (SAM-5 6.3.3): mode pages return to
 // their saved values, and removal is not prevented any more.
 func (u *Unit) Reset() {
 	u.preventMu.Lock()

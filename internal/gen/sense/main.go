@@ -39,7 +39,7 @@ func source(codes []code) ([]byte, error) {
 
 package scsi
 
-// senseText is the text of an additional sense code (SPC-6 annex D), "" if none is
+// senseText is the text of an additional sense code (SPC-4 annex D), "" if none is
 // assigned.
 func senseText(asc, ascq uint8) string {
 	code := uint16(asc)<<8 | uint16(ascq)

@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"sync/atomic"
 	"syscall"
@@ -38,6 +39,42 @@ func TestFailedFlushStays(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, again.Flush(ctx, 0, 0))
 	require.NoError(t, again.Close())
+}
+
+// TestFlushesTakeTurns: the system tells an error to one of two callers; the other one must
+// not take the silence for success. Who has waited shares one call with the others.
+func TestFlushesTakeTurns(t *testing.T) {
+	s := newStore(t, 1<<20, Options{})
+	var calls, inside atomic.Int32
+	entered, release := make(chan bool), make(chan error)
+	s.h.sync = func() error {
+		if inside.Add(1) > 1 {
+			t.Error("two calls at once")
+		}
+		defer inside.Add(-1)
+		calls.Add(1)
+		entered <- true
+		return <-release
+	}
+	results := make(chan error, 9)
+	flush := func() { results <- s.Flush(context.Background(), 0, 0) }
+	go flush()
+	<-entered
+	for range 8 {
+		go flush() // some come while the first call runs, some later: all share one or two more
+	}
+	release <- nil
+	<-entered
+	release <- syscall.EIO
+	failed := 0
+	for range 9 {
+		if err := <-results; err != nil {
+			require.ErrorIs(t, err, syscall.EIO)
+			failed++
+		}
+	}
+	require.Equal(t, 8, failed, "a flush succeeded although the data was lost")
+	require.EqualValues(t, 2, calls.Load())
 }
 
 // TestWriteThroughSettles: freeing blocks is durable as well when there is no write cache.

@@ -39,7 +39,11 @@ type Store struct {
 	thick bool
 	size  atomic.Int64
 	sick  atomic.Pointer[error] // the first failure of a flush
-	told  atomic.Bool           // EventFault was sent
+
+	syncing sync.Mutex    // one fdatasync at a time; see flush
+	begun   atomic.Uint64 // fdatasyncs that have begun
+	covered uint64        // guarded by syncing; the last one of them that succeeded
+	told    atomic.Bool   // EventFault was sent
 
 	// active is held for reading by every operation on the file, and for writing by Close and by
 	// Resize when it cuts the file: a write after that would grow it again, or hit a file that
@@ -278,15 +282,25 @@ func (s *Store) Close() error {
 	return s.h.close()
 }
 
-// flush is called with active held.
+// flush is called with active held. The system tells an error of write-back to one caller
+// only: of two that ask at once, the other one succeeds although its data may be what was
+// lost. So one asks at a time, and who waits is served by a call that began after it came.
 func (s *Store) flush() error {
+	before := s.begun.Load()
+	s.syncing.Lock()
+	defer s.syncing.Unlock()
 	if err := s.health(); err != nil {
 		return err
 	}
+	if s.covered > before {
+		return nil
+	}
+	n := s.begun.Add(1)
 	if err := s.h.sync(); err != nil {
 		return s.noteLoss(err)
 	}
-	return s.health() // another flush may have taken our error
+	s.covered = n
+	return s.health() // a durable write may have taken our error
 }
 
 // health is the error of the first flush that failed.

@@ -90,6 +90,9 @@ var layers = []layer{
 	}},
 	{"internal/lint", nil},
 	{"internal/dev", nil},
+	{"internal/bench", []string{"internal/bench/*"}},
+	{"internal/bench/wire", nil},
+	{"internal/bench/*", []string{"internal/bench/wire"}},
 	{"internal/peers/...", []string{"internal/peers", "internal/peers/*"}},
 	{".", nil},
 }

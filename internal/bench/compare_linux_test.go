@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// cpus returns a value for the flag of that name whose client's CPU is there, all that mode one needs.
+func cpus(t *testing.T) string {
+	t.Helper()
+	var set unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &set))
+	cpu := 0
+	for !set.IsSet(cpu) {
+		cpu++
+	}
+	return fmt.Sprintf("%d,%d", cpu, cpu+1)
+}
+
+// TestCompare measures the floor, the disks of our target and two targets that fail.
+func TestCompare(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	var out, log bytes.Buffer
+	err := command(t.Context(), []string{
+		"-n", "2", "-s", "0.01", "-m", "one", "-cpus", cpus(t), "-size", "8", "-w", "4k-read-q32,256k-write-q8",
+		"-t", "floor,mem,file", "-variant", "null=-lun null:8MiB", "-variant", "no=-lun nothing",
+		"no2=1/iqn.a:b/0@/bin/sh -c false",
+	}, nil, &out, &log)
+	require.ErrorIs(t, err, errFailed, "%s", log.String())
+	for _, target := range []string{"floor", "mem", "file", "null"} {
+		for _, w := range []string{"4k-read-q32", "256k-write-q8"} {
+			require.Regexp(t, `\| `+w+` \| `+target+` \| [1-9]\d* \| \d+ \| \d+ \| \d+ \| \d+ \| \d+\.\d\d \| \d+\.\d\d \| – \|`, out.String())
+		}
+	}
+	require.Contains(t, out.String(), "- one, 4k-read-q32, no: ")
+	require.Contains(t, out.String(), "- one, 256k-write-q8, no2: /bin/sh ended at once: exit status 1")
+	require.NotContains(t, out.String(), "commands failed")
+	requireEmpty(t, os.Getenv("TMPDIR"))
+}
+
+// TestCompareEnds ends a run when the load generator is in the midst of its work.
+func TestCompareEnds(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a target that says nothing
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	gone := make(chan error)
+	go func() {
+		for { // the first to come only looks whether somebody listens
+			c, err := l.Accept()
+			if err != nil {
+				gone <- err
+				return
+			}
+			n, _ := c.Read(make([]byte, 100))
+			if n == 0 {
+				_ = c.Close()
+				continue
+			}
+			cancel()
+			_, err = io.Copy(io.Discard, c) // until the client is no more
+			gone <- errors.Join(err, c.Close())
+			return
+		}
+	}()
+	var out, log bytes.Buffer
+	err = command(ctx, []string{
+		"-s", "3600", "-m", "one", "-cpus", cpus(t), "-t", "none",
+		fmt.Sprintf("silent=%d/iqn.a:b/0", l.Addr().(*net.TCPAddr).Port),
+	}, nil, &out, &log)
+	require.ErrorIs(t, err, context.Canceled)
+	<-gone // with or without an error, for it was killed
+	require.NoError(t, l.Close())
+	requireEmpty(t, os.Getenv("TMPDIR"))
+}
+
+// TestStartPinned lets a child tell where it runs.
+func TestStartPinned(t *testing.T) {
+	var before, after unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &before))
+	var cpu int
+	_, err := fmt.Sscanf(cpus(t), "%d,", &cpu)
+	require.NoError(t, err)
+	p, err := start(where{cpu, 3}, []string{"X=y"}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19 /proc/self/stat; echo $X; sleep 1000 & wait")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return bytes.HasSuffix([]byte(p.output.String()), []byte(" y")) }, startLimit, pollEvery)
+	require.Equal(t, fmt.Sprintf("Cpus_allowed_list: %d 3 y", cpu), p.output.String())
+	p.end()
+	p.kill() // once more, which does no harm
+	require.NoError(t, unix.SchedGetaffinity(0, &after))
+	require.Equal(t, before, after)
+}
+
+func requireEmpty(t *testing.T, dir string) {
+	t.Helper()
+	left, err := filepath.Glob(filepath.Join(dir, "*"))
+	require.NoError(t, err)
+	require.Empty(t, left)
+}

@@ -1,0 +1,17 @@
+//go:build !linux
+
+package load
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// cpuTime returns 0 for no process; here is no way to ask for another's.
+func cpuTime(pid int) (time.Duration, error) {
+	if pid == 0 {
+		return 0, nil
+	}
+	return 0, fmt.Errorf("CPU time of process %d: %w", pid, errors.ErrUnsupported)
+}

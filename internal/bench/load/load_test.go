@@ -1,0 +1,153 @@
+package load_test
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/goscst/goscst/backstore/mem"
+	"github.com/goscst/goscst/fabric/iscsi"
+	"github.com/goscst/goscst/internal/bench/load"
+	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/scsi/disk"
+	"github.com/goscst/goscst/scsi/engine"
+)
+
+func TestMain(m *testing.M) { leak.Main(m) }
+
+const (
+	name = "iqn.2026-11.example:load"
+	size = 8 << 20
+)
+
+// serve serves a disk in memory as LUN 3 until the end of the test.
+func serve(t *testing.T) (addr string, store *mem.Store) {
+	t.Helper()
+	store = mem.New(size)
+	eng := engine.New(nil)
+	dev, err := eng.AddDevice("disk", disk.New(store, nil), nil)
+	require.NoError(t, err)
+	tgt, err := eng.AddTarget(name, nil)
+	require.NoError(t, err)
+	require.NoError(t, tgt.Map(3, dev, nil))
+	tgt.Enable()
+	srv := &iscsi.Server{Engine: eng}
+	a, err := srv.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.NoError(t, srv.Close())
+		require.NoError(t, eng.Shutdown(context.Background()))
+		require.NoError(t, store.Close())
+	})
+	return a.String(), store
+}
+
+// run makes the load, which has to succeed.
+func run(t *testing.T, addr string, c load.Config) *load.Result {
+	t.Helper()
+	c.Addr, c.Target, c.LUN, c.Verify = addr, name, 3, true
+	r, err := load.Run(t.Context(), c)
+	require.NoError(t, err)
+	return r
+}
+
+func TestRunVerifies(t *testing.T) {
+	addr, store := serve(t)
+	r := run(t, addr, load.Config{Conns: 3, Depth: 8, Block: 64 << 10, Writes: 100, Once: true})
+	require.EqualValues(t, size/(64<<10), r.Commands)
+	require.EqualValues(t, size, r.Bytes)
+	require.Zero(t, r.Errors)
+	require.EqualValues(t, size, store.Allocated())
+
+	for _, c := range []load.Config{
+		{Conns: 1, Depth: 1, Block: 512, Random: true, Count: 50},
+		{Conns: 1, Depth: 32, Block: 4096, Random: true, Count: 1000},
+		{Conns: 4, Depth: 16, Block: 4096, Random: true, Count: 300},
+		{Conns: 2, Depth: 16, Block: 4096, Random: true, Count: 300, Writes: 100},
+		{Conns: 1, Depth: 32, Block: 8192, Random: true, Count: 500, Writes: 30},
+		{Conns: 1, Depth: 8, Block: 256 << 10, Count: 40},
+		{Conns: 1, Depth: 8, Block: 256 << 10, Count: 40, Writes: 100}, // more than without asking
+		{Conns: 1, Depth: 4, Block: 1 << 20, Count: 20},                // more than one PDU
+		{Conns: 1, Depth: 4, Block: 1 << 20, Count: 20, Writes: 50},    // more than one burst
+		{Conns: 64, Depth: 4, Block: 4096, Random: true, Count: 20},
+	} {
+		r := run(t, addr, c)
+		require.EqualValues(t, c.Conns*c.Count, r.Commands, "%+v", c)
+		require.EqualValues(t, c.Conns*c.Count*c.Block, r.Bytes, "%+v", c)
+		require.Zero(t, r.Errors, "%+v", c)
+		require.LessOrEqual(t, r.P50, r.P99)
+		require.LessOrEqual(t, r.P99, r.P999)
+	}
+
+	// Another bit in two blocks shows in the two commands that read them.
+	for _, at := range []int64{4096 * 7, 4096*900 + 7*512} {
+		b := make([]byte, 512)
+		require.NoError(t, store.Readv(t.Context(), [][]byte{b}, at))
+		b[511] ^= 1
+		require.NoError(t, store.Writev(t.Context(), [][]byte{b}, at))
+	}
+	r = run(t, addr, load.Config{Conns: 1, Depth: 8, Block: 4096, Once: true})
+	require.EqualValues(t, size/4096, r.Commands)
+	require.EqualValues(t, 2, r.Errors)
+	require.EqualValues(t, size-2*4096, r.Bytes)
+}
+
+// TestRunTimed does not look at how much was done in the time.
+func TestRunTimed(t *testing.T) {
+	addr, _ := serve(t)
+	r, err := load.Run(t.Context(), load.Config{
+		Addr: addr, Target: name, LUN: 3, Conns: 2, Depth: 4, Block: 4096, Duration: time.Millisecond,
+	})
+	require.NoError(t, err)
+	require.Positive(t, r.Commands)
+	require.GreaterOrEqual(t, r.Elapsed, time.Millisecond)
+}
+
+func TestRunFails(t *testing.T) {
+	addr, _ := serve(t)
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, silent.Close()) })
+	ctx, cancel := context.WithCancel(t.Context())
+	good := load.Config{Addr: addr, Target: name, LUN: 3, Conns: 1, Depth: 1, Block: 4096, Count: 1}
+	for _, c := range []struct {
+		change func(*load.Config)
+		want   string
+	}{
+		{func(c *load.Config) { c.Target += "x" }, "login refused"},
+		{func(c *load.Config) { c.LUN = 4 }, "TEST UNIT READY ends with status 02h"},
+		{func(c *load.Config) { c.Addr = "127.0.0.1:1" }, "refused"},
+		{func(c *load.Config) { c.Block = 100 }, "multiple of 512"},
+		{func(c *load.Config) { c.Block = 2 << 20 }, "multiple of 512"},
+		{func(c *load.Config) { c.Conns = 0 }, "connections"},
+		{func(c *load.Config) { c.Conns = load.MaxConns + 1 }, "connections"},
+		{func(c *load.Config) { c.Depth = 0 }, "depth"},
+		{func(c *load.Config) { c.Writes = 101 }, "% of writes"},
+		{func(c *load.Config) { c.Count = 0 }, "a duration or a count"},
+		{func(c *load.Config) { c.Addr = silent.Addr().String(); cancelOnAccept(silent, cancel) }, "context canceled"},
+	} {
+		cfg := good
+		c.change(&cfg)
+		r, err := load.Run(ctx, cfg)
+		require.ErrorContains(t, err, c.want)
+		require.Nil(t, r)
+	}
+}
+
+// cancelOnAccept calls cancel when somebody connects.
+func cancelOnAccept(l net.Listener, cancel func()) {
+	go func() {
+		c, err := l.Accept()
+		cancel()
+		if err == nil {
+			buf := make([]byte, 1<<10)
+			for err == nil { // until the other side gives up
+				_, err = c.Read(buf)
+			}
+			_ = c.Close()
+		}
+	}()
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/goscst/goscst/internal/bench/floor"
+	"github.com/goscst/goscst/internal/bench/load"
+	"github.com/goscst/goscst/internal/bench/wire"
+)
+
+// First arguments by which bench runs itself as a part, pinned to a CPU.
+const (
+	partFloor = "part-floor" // ADDRESS: answers there until it is killed
+	partLoad  = "part-load"  // makes the load of standard input, writes the outcome to standard output
+)
+
+func floorPart(ctx context.Context, args []string) error {
+	if len(args) != 1 {
+		return errors.New("the floor needs an address")
+	}
+	wire.Alone(load.MaxConns)
+	l, err := net.Listen("tcp", args[0])
+	if err != nil {
+		return err
+	}
+	return floor.Serve(ctx, l, true)
+}
+
+// outcome is what a load came to, as JSON.
+type outcome struct {
+	Result *load.Result
+	Failed string // why there is no result
+}
+
+func loadPart(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	var c load.Config
+	if err := json.NewDecoder(stdin).Decode(&c); err != nil {
+		return fmt.Errorf("read the load: %w", err)
+	}
+	c.Alone = true
+	wire.Alone(load.MaxConns)
+	var o outcome
+	r, err := load.Run(ctx, c)
+	if err != nil {
+		o.Failed = err.Error()
+	}
+	o.Result = r
+	return json.NewEncoder(stdout).Encode(o)
+}

@@ -1,0 +1,14 @@
+package wire
+
+import "golang.org/x/sys/unix"
+
+// Zeros returns n bytes of read-only memory, a multiple of the page size, that are one and the
+// same page of zeroes of the kernel's: to send them costs no memory traffic.
+func Zeros(n int) ([]byte, error) {
+	b, err := unix.Mmap(-1, 0, n, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return nil, err
+	}
+	_ = unix.Madvise(b, unix.MADV_NOHUGEPAGE) // a kernel without huge pages does not know it
+	return b, nil
+}

@@ -231,7 +231,7 @@ func TestStats(t *testing.T) {
 		q.send(8, write1...)
 		q.ask(scsi.Request{LUN: scsi.MakeLUN(9, scsi.LUNPeripheral)}, tur...)
 		p.send(5, read1...)
-		time.Sleep(3 * time.Second)
+		<-time.After(3 * time.Second) // of the bubble
 
 		a := engine.Traffic{Commands: 5, Errors: 2, BytesIn: 512, BytesOut: 512}
 		ofB := engine.Traffic{Commands: 5, Errors: 4}
@@ -298,7 +298,7 @@ func TestInfo(t *testing.T) {
 		var pending scsi.Pending
 		h.exec = func(c *scsi.Command) error { pending = c.Defer(); return nil }
 		p.send(2, read1...)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute) // of the bubble
 		p.data = func(*scsi.Command) {}
 		p.ask(scsi.Request{Tag: 3, Attr: scsi.Ordered, LUN: scsi.MakeLUN(0, scsi.LUNFlat)}, write1...)
 		p.manage(scsi.AbortTask, 2)

@@ -58,6 +58,7 @@
 //   - backstore: the store contract and adapters
 //   - backstore/mem, backstore/file, backstore/block, backstore/null: stores in memory,
 //     in files, on block devices, and without memory
+//   - backstore/uring: files and block devices through io_uring
 //   - backstore/backstoretest: the suite for stores
 //   - backstore/faultstore: errors, delays and power cuts, in tests
 //   - fabric/iscsi: the iSCSI transport

@@ -3,93 +3,97 @@ package engine_test
 import (
 	"context"
 	"fmt"
-	"time"
+	"log"
 
-	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/fabric/local"
-	"github.com/goscst/goscst/scsi/disk"
+	"github.com/goscst/goscst/scsi"
 	"github.com/goscst/goscst/scsi/engine"
 )
 
-// A target shows a disk to everybody, and one more to the initiators of a group; the group's logical
-// units change while its initiators are logged in.
-func Example() {
-	eng := engine.New(nil)
-	if err := groups(eng); err != nil {
-		fmt.Println(err)
+// greeter is a processor device that answers vendor-specific opcode C0h.
+type greeter struct{}
+
+func (greeter) Describe() (scsi.Description, error) {
+	return scsi.Description{Type: scsi.TypeProcessor, NonBlocking: true}, nil
+}
+
+func (greeter) Exec(c *scsi.Command) error {
+	switch c.CDB()[0] {
+	case byte(scsi.OpTestUnitReady):
+		return nil
+	case 0xC0:
+		return c.Reply([]byte("hello, " + c.Nexus().Initiator))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
+	return scsi.InvalidOpcode
+}
+
+// An engine serves a device to an initiator in the same process; a disk would be made with
+// disk.New, and served over TCP with iscsi.Server.
+func Example() {
+	ctx := context.Background()
+	eng := engine.New(nil)
+	dev, err := eng.AddDevice("greeter", greeter{}, nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	tgt, err := eng.AddTarget("iqn.2026-11.com.example:greeter", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := tgt.Map(0, dev, nil); err != nil {
+		log.Fatal(err)
+	}
+	tgt.Enable()
+
+	initiator, err := local.Login(ctx, tgt, &local.Options{Name: "iqn.2026-11.com.example:client"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := initiator.WaitReady(ctx, 0); err != nil { // tells the first unit attentions
+		log.Fatal(err)
+	}
+	in := make([]byte, 64)
+	res, err := initiator.Do(ctx, 0, []byte{0xC0, 0}, nil, in)
+	fmt.Println(string(in[:res.N]), err)
+
 	if err := eng.Shutdown(ctx); err != nil {
-		fmt.Println(err)
+		log.Fatal(err)
+	}
+	fmt.Println(eng.Stats().Commands > 0, len(eng.Devices()))
+	// Output:
+	// hello, iqn.2026-11.com.example:client <nil>
+	// true 0
+}
+
+// Changes of the LUN map are seen at once; who may see a unit is chosen by name.
+func ExampleGroup() {
+	eng := engine.New(nil)
+	defer eng.Close()
+	public, _ := eng.AddDevice("public", greeter{}, nil)
+	private, _ := eng.AddDevice("private", greeter{}, nil)
+	tgt, _ := eng.AddTarget("iqn.2026-11.com.example:both", nil)
+	if err := tgt.Map(0, public, nil); err != nil {
+		log.Fatal(err)
+	}
+	vip := tgt.Group("vip")
+	if err := vip.AddInitiator("iqn.*:boss"); err != nil {
+		log.Fatal(err)
+	}
+	if err := vip.Map(0, public, nil); err != nil {
+		log.Fatal(err)
+	}
+	if err := vip.Map(1, private, &engine.LUNOptions{ReadOnly: true}); err != nil {
+		log.Fatal(err)
+	}
+	tgt.Enable()
+	for _, name := range []string{"iqn.2026-11.com.example:clerk", "iqn.2026-11.com.example:boss"} {
+		initiator, err := local.Login(context.Background(), tgt, &local.Options{Name: name})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q sees %d\n", initiator.Session().Group, initiator.Session().LUNs)
 	}
 	// Output:
-	// guest sees 0=system; db1 sees 0=system 7=data;
-	// guest sees 0=system; db1 sees 0=system;
-	// db1: unit attention: reported luns data has changed (6/3f/0e)
-}
-
-func groups(eng *engine.Engine) error {
-	system, err := eng.AddDevice("system", disk.New(mem.New(1<<20), nil), nil)
-	if err != nil {
-		return err
-	}
-	data, err := eng.AddDevice("data", disk.New(mem.New(1<<30), nil), nil)
-	if err != nil {
-		return err
-	}
-	tgt, err := eng.AddTarget("iqn.2026-11.com.example:storage", nil)
-	if err != nil {
-		return err
-	}
-	if err := tgt.Map(0, system, &engine.LUNOptions{ReadOnly: true}); err != nil {
-		return err
-	}
-	staff := tgt.Group("staff")
-	if err := staff.AddInitiator("db*"); err != nil {
-		return err
-	}
-	if err := staff.Map(0, system, nil); err != nil {
-		return err
-	}
-	if err := staff.Map(7, data, nil); err != nil {
-		return err
-	}
-	tgt.Enable() // last, so that nobody sees half of it
-
-	ctx := context.Background()
-	guest, err := local.Login(ctx, tgt, &local.Options{Name: "guest"})
-	if err != nil {
-		return err
-	}
-	defer guest.Close()
-	db1, err := local.Login(ctx, tgt, &local.Options{Name: "db1"})
-	if err != nil {
-		return err
-	}
-	defer db1.Close()
-	if err := db1.WaitReady(ctx, 0); err != nil {
-		return err
-	}
-
-	fmt.Println(luns(tgt, guest), luns(tgt, db1))
-
-	// Unmap returns when no command uses the data any more; the initiators of the group are told.
-	if err := staff.Unmap(ctx, 7); err != nil {
-		return err
-	}
-	fmt.Println(luns(tgt, guest), luns(tgt, db1))
-	_, err = db1.Do(ctx, 0, make([]byte, 6), nil, nil) // TEST UNIT READY
-	fmt.Println("db1:", err)
-	return data.Remove(ctx)
-}
-
-// luns lists the logical units that an initiator sees.
-func luns(tgt *engine.Target, i *local.Initiator) string {
-	s := i.Session()
-	text := s.Initiator + " sees"
-	for _, l := range tgt.Group(s.Group).LUNs() {
-		text += fmt.Sprintf(" %d=%s", l.LUN, l.Device)
-	}
-	return text + ";"
+	// "" sees 1
+	// "vip" sees 2
 }

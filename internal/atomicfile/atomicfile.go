@@ -43,6 +43,19 @@ func Read(name string, limit int64) ([]byte, error) {
 	return data, nil
 }
 
+// Remove removes the file name, if it exists. When it returns nil the file does not come back after a
+// crash.
+func Remove(name string) error {
+	err := os.Remove(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(name))
+}
+
 // RemoveTemp removes the temporary files that a crash has left beside name. It must not run at the
 // same time as Write for the same name.
 func RemoveTemp(name string) error {

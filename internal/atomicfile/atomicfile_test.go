@@ -28,6 +28,18 @@ func TestWriteRead(t *testing.T) {
 	require.Equal(t, []string{"state"}, names(t, name))
 }
 
+func TestRemove(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "state")
+	require.NoError(t, Remove(name), "what is not there is gone")
+	require.NoError(t, Remove(filepath.Join(t.TempDir(), "no", "state")))
+	require.NoError(t, Write(name, []byte("x"), 0o600))
+	require.NoError(t, Remove(name))
+	require.Empty(t, names(t, name))
+	full := t.TempDir()
+	require.NoError(t, Write(filepath.Join(full, "state"), nil, 0o600))
+	require.Error(t, Remove(full), "a directory that is not empty")
+}
+
 func TestNoDirectory(t *testing.T) {
 	err := Write(filepath.Join(t.TempDir(), "no", "state"), nil, 0o600)
 	require.ErrorIs(t, err, fs.ErrNotExist)

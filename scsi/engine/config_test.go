@@ -3,8 +3,6 @@ package engine_test
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -278,29 +276,6 @@ func TestMemoryShare(t *testing.T) {
 	require.Zero(t, e.MemoryLimit().Used())
 	require.NoError(t, e.Close())
 	require.NoError(t, pool.Close())
-}
-
-func TestDir(t *testing.T) {
-	dir := engine.Dir(t.TempDir() + "/state")
-	_, err := dir.Load("disk/pages")
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.NoError(t, dir.Save("disk/pages", []byte("x")))
-	require.NoError(t, dir.Save("../disk_pages", []byte("y")))
-	b, err := dir.Load("disk/pages")
-	require.NoError(t, err)
-	require.Equal(t, "x", string(b))
-	b, err = dir.Load("../disk_pages")
-	require.NoError(t, err)
-	require.Equal(t, "y", string(b))
-	files, err := os.ReadDir(string(dir))
-	require.NoError(t, err)
-	require.Len(t, files, 2, "no key leaves the directory")
-	require.NoError(t, dir.Save("disk/pages", nil))
-	require.NoError(t, dir.Save("disk/pages", nil), "removing twice does no harm")
-	_, err = dir.Load("disk/pages")
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = dir.Load("")
-	require.Error(t, err)
 }
 
 // bound is a handler that asks its host at once.

@@ -188,6 +188,10 @@ func (s *Set[T]) Next() *Entry[T] {
 	if !s.dirty {
 		return nil
 	}
+	if e := s.first; e != nil && e.blocked && s.mayRun(e) {
+		s.Unblock(e) // the oldest is the one in a chain of ORDERED tasks, however many wait
+		return e
+	}
 	for e := s.bfirst; e != nil; e = e.bnext {
 		if s.mayRun(e) {
 			s.Unblock(e)

@@ -1,10 +1,10 @@
 // Package uaq is the queue of unit attention conditions of one I_T_L nexus
 // (SAM-5 5.14). It is pure; its owner guards it.
 //
-// The rules: a condition that is queued already is not queued again; a reset makes
-// what came before it meaningless, but for the loss of the nexus, which is told first;
-// conditions leave in the order of their arrival; one that could not be delivered goes
-// back to the front.
+// The rules: a condition that is queued already is not queued again; a reset, or the loss
+// of the nexus, makes what came before it meaningless, unless that is one of these too
+// and tells as much or more; conditions leave in the order of their arrival; one that
+// could not be delivered goes back to the front.
 package uaq
 
 import "github.com/goscst/goscst/scsi"
@@ -29,11 +29,11 @@ func (q *Queue) Add(ua scsi.Sense) {
 			return
 		}
 	}
-	if ua.ASC() == 0x29 {
+	if rank(ua) > 0 {
 		// A reset clears the conditions before it (SAM-5 5.14), but not an earlier
 		// power on or nexus loss that nobody has heard of: that covers it.
 		for _, have := range q.q[:q.n] {
-			if have.ASC() == 0x29 && covers(have, ua) {
+			if covers(have, ua) {
 				return
 			}
 		}
@@ -47,20 +47,27 @@ func (q *Queue) Add(ua scsi.Sense) {
 	q.n++
 }
 
-// covers ranks the 29h family by how much it tells: power on tells
-// more than a reset, and a reset more than the loss of the nexus.
+// covers tells that an initiator which hears of have need not hear of ua.
 func covers(have, ua scsi.Sense) bool { return rank(have) >= rank(ua) }
 
+// rank orders the conditions of the 29h family by how much they tell: power on more than
+// a reset, and a reset more than the loss of the nexus. It is 0 for all others, among them
+// changes of a transceiver's mode, which are of the family by number only.
 func rank(s scsi.Sense) int {
+	if s.ASC() != 0x29 {
+		return 0
+	}
 	switch s.ASCQ() {
 	case 0x00, 0x01: // power on, or any of the family
 		return 4
-	case 0x02, 0x04: // target reset, internal reset
+	case 0x02, 0x04: // bus reset, internal reset
 		return 3
 	case 0x03: // logical unit reset
 		return 2
+	case 0x07: // nexus loss
+		return 1
 	}
-	return 1 // nexus loss
+	return 0
 }
 
 // Next takes the first condition out of the queue; 0 if there is none.
@@ -86,7 +93,7 @@ func (q *Queue) Peek() scsi.Sense {
 func (q *Queue) Restore(ua scsi.Sense) {
 	q.Remove(ua)
 	for _, have := range q.q[:q.n] {
-		if have.ASC() == 0x29 && ua.ASC() == 0x29 && covers(have, ua) {
+		if rank(ua) > 0 && covers(have, ua) {
 			return
 		}
 	}

@@ -23,6 +23,8 @@ func Example() {
 	// unit attention: mode parameters changed (6/2a/01)
 }
 
+const transceiver scsi.Sense = 0x06_29_05
+
 func drain(q *uaq.Queue) (out []scsi.Sense) {
 	for ua := q.Next(); ua != 0; ua = q.Next() {
 		out = append(out, ua)
@@ -52,6 +54,9 @@ func TestRules(t *testing.T) {
 		{"power on covers a reset", add(scsi.PowerOnOccurred, scsi.DeviceReset), []scsi.Sense{scsi.PowerOnOccurred}},
 		{"power on covers the loss of the nexus", add(scsi.PowerOnOccurred, scsi.NexusLoss), []scsi.Sense{scsi.PowerOnOccurred}},
 		{"a reset takes the place of the loss of the nexus", add(scsi.NexusLoss, scsi.DeviceReset), []scsi.Sense{scsi.DeviceReset}},
+		{"the loss of the nexus forgets what was before", add(scsi.CapacityChanged, scsi.NexusLoss), []scsi.Sense{scsi.NexusLoss}},
+		{"and is not told beside a reset", add(scsi.DeviceReset, scsi.NexusLoss), []scsi.Sense{scsi.DeviceReset}},
+		{"a transceiver's mode is no reset", add(scsi.CapacityChanged, transceiver, scsi.PowerOnOccurred, transceiver), []scsi.Sense{scsi.PowerOnOccurred, transceiver}},
 		{"what comes back is first", append(add(scsi.ModeParametersChanged), op{true, scsi.CapacityChanged}), []scsi.Sense{scsi.CapacityChanged, scsi.ModeParametersChanged}},
 		{"what comes back is there once", append(add(scsi.ModeParametersChanged, scsi.CapacityChanged), op{true, scsi.CapacityChanged}), []scsi.Sense{scsi.CapacityChanged, scsi.ModeParametersChanged}},
 		{"a covered reset does not come back", append(add(scsi.PowerOnOccurred), op{true, scsi.DeviceReset}), []scsi.Sense{scsi.PowerOnOccurred}},

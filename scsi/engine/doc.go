@@ -7,17 +7,18 @@
 //
 // # Life of a command
 //
-//	NewCommand         Init       the transport fills the command in
-//	Submit             Parse      CDB table, lengths, place in the task set, buffers
+//	NewCommand         Free       the transport fills the command in
+//	Submit             Parse      CDB table, place in the task set, lengths, buffers
 //	  RequestData      DataWait   the transport fetches data-out            (writes only)
 //	                   OrderWait  ORDERED and HEAD OF QUEUE tasks come first (if there are any)
 //	                   BlockWait  the device is blocked                      (if it is)
 //	                              gates: unit attentions, write protection
 //	                   LaneWait   a worker is awaited                        (if it would block)
 //	  Handler.Exec     Exec       here and now, on a worker, or until Pending.Done
-//	                              result: status, sense, residual; leaves the task set
-//	  Respond          Respond    the transport sends
-//	  ResponseSent     Free
+//	                              result: status, sense, residual
+//	  Respond          Respond    the transport is told, then it leaves the task set
+//	                   SendWait   the transport sends                        (if it takes time)
+//	  ResponseSent     Sent       counted, buffers given back: Free
 //
 // Submit runs all of it on the transport's goroutine if nothing makes the command
 // wait: no queue and no other goroutine is involved when the handler does not block.
@@ -30,15 +31,28 @@
 //
 // An abort marks its victims under the lock of their task set, ends those that do not
 // run, cancels the context of those that run, and answers when the last one has left
-// the task set. So the answer is the truth: what was aborted does not touch the medium
-// afterwards, and its buffers have not been used for anything else meanwhile.
+// the task set, which it does after its response was asked for. So the answer is the
+// truth: what was aborted does not touch the medium afterwards, its buffers have not
+// been used for anything else meanwhile, and no response follows that of the function.
+// The tasks of a logical unit number are those that the initiator has sent there, also if
+// it is another device's by now, or nobody's.
+//
+// # Who waits
+//
+// Session's methods never block; they are for transports. Calls that change the
+// configuration take effect at once and then wait, as long as their context allows, for
+// the commands that are running: Group.Unmap, Group.Replace, Group.Remove, Device.Remove,
+// Device.Block, Target.Disable, Target.Remove, Engine.Shutdown and, without a limit,
+// Engine.Close. They must not be called from methods of handlers and endpoints or from
+// event functions, which they wait for.
 //
 // # Locks
 //
-// In this order, each one optional: Engine.mu, Group.mu, Target.mu, Session.lunmu,
-// Device.mu, taskSet.mu, then lane and nexus.uamu and Session.mu. None is held across a
-// call of a handler, an endpoint or an event function, with one exception: Group.mu is
+// In this order, each one optional: Engine.ending, Session.move, Engine.mu, Target.mu,
+// Group.mu, Session.lunmu, Device.mu, taskSet.mu, then those under which nothing else is
+// locked: of lanes, nexus.uamu and Session.mu. None is held across a call of a handler,
+// an endpoint or an event function, with one exception: Session.move and Group.mu are
 // held while Attach is called. Commands take taskSet.mu when they enter and when they
 // leave, and Session.mu when they are made and freed; what else they need are atomic
-// loads.
+// operations on what only they or their nexus use.
 package engine

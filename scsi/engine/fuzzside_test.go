@@ -89,7 +89,7 @@ func (u *fuzzUnit) begin(c *scsi.Command) (x *fuzzCommand, hold bool) {
 	return x, true
 }
 
-// ordered checks that x may run beside what runs (SAM-6 8.6).
+// ordered checks that x may run beside what runs (SAM-5 8.6).
 func (u *fuzzUnit) ordered(x *fuzzCommand) {
 	for _, o := range u.w.cmds {
 		if !o.held || o.unit != u || u.control.TST == 1 && (o.p != x.p || o.lun != x.lun) {

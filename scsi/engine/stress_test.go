@@ -132,6 +132,7 @@ func stress(t *testing.T, tst uint8) {
 	tgt, err := e.AddTarget("iqn.2026-11.example:stress", nil)
 	require.NoError(t, err)
 	require.NoError(t, tgt.Map(0, dev, nil))
+	require.NoError(t, tgt.Group("g").Map(0, dev, nil))
 	tgt.Enable()
 
 	// Completions come late and out of order.
@@ -210,7 +211,7 @@ func stressManager(t *testing.T, tgt *engine.Target, dev *engine.Device, seed ui
 			return
 		default:
 		}
-		switch rng.IntN(4) {
+		switch rng.IntN(8) {
 		case 0:
 			unblock, err := dev.Block(ctx)
 			require.NoError(t, err)
@@ -222,7 +223,23 @@ func stressManager(t *testing.T, tgt *engine.Target, dev *engine.Device, seed ui
 			dev.Raise(scsi.CapacityChanged)
 		case 3:
 			require.NoError(t, tgt.Group("").Replace(ctx, 0, dev, nil))
+		case 4: // a group of its own for one of them, and back
+			name := fmt.Sprint("iqn.stress:", rng.IntN(4))
+			require.NoError(t, tgt.Group("g").AddInitiator(name))
+			require.NoError(t, tgt.Group("g").RemoveInitiator(name))
+		case 5:
+			require.NoError(t, tgt.Group("h").Map(uint16(rng.IntN(2)), dev, &engine.LUNOptions{ReadOnly: rng.IntN(2) == 0}))
+			require.NoError(t, tgt.Group("h").AddInitiator(fmt.Sprint("iqn.stress:", rng.IntN(4))))
+			require.NoError(t, tgt.Group("h").Remove(ctx))
+		case 6:
+			dev.SetQueueDepth(1 + rng.IntN(64))
+			dev.SetWorkers(1 + rng.IntN(4))
+		case 7:
+			for _, s := range tgt.Sessions() {
+				_, _ = tgt.Latency(s.ID)
+			}
 		}
 		tgt.Sessions()
+		dev.Stats()
 	}
 }

@@ -7,7 +7,7 @@ import "github.com/goscst/goscst/scsi"
 // command has been parked or answered.
 func (t *task) check() bool {
 	n := t.n
-	if n.gate.Load()&gateBlocked != 0 && !t.park() {
+	if n.gate.Load()&gateBlocked != 0 && t.Op().Op != scsi.OpReportLUNs && !t.park() {
 		return false
 	}
 	if t.aborted() {

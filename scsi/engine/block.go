@@ -29,10 +29,11 @@ func (w *waiter) done() {
 }
 
 // Block keeps commands from reaching the handler and waits until none runs there: for
-// a snapshot, a hand-over, or a change of the store. New commands wait, and the
-// initiators with them, so unblock soon. Blocks nest; each unblock function counts
-// once. When ctx is done first, nothing stays blocked. Sessions, INQUIRY and task
-// management of other devices go on.
+// a snapshot, a hand-over, or a change of the store. New commands of the device wait,
+// REPORT LUNS excepted, and the initiators with them, so unblock soon. Task management
+// goes on, and so does everything else. Blocks nest; each unblock function counts once.
+// When ctx is done first, Block returns an error, and nothing stays blocked. It must not
+// be called from a method of the handler.
 func (d *Device) Block(ctx context.Context) (unblock func(), err error) {
 	d.block()
 	idle := make(chan struct{})

@@ -161,7 +161,7 @@ func TestShutdown(t *testing.T) {
 		_, err = r.target.Login(t.Context(), fabric.Initiator{Name: "late"}, nil)
 		require.ErrorIs(t, err, engine.ErrEngineClosed)
 		_, err = r.e.AddDevice("late", nullHandler{}, nil)
-		require.ErrorIs(t, err, engine.ErrClosed)
+		require.ErrorIs(t, err, engine.ErrEngineClosed)
 		require.NoError(t, r.end(2, nil))
 		require.NoError(t, r.e.Shutdown(t.Context()))
 		require.NoError(t, r.e.Close(), "once more does no harm")

@@ -16,7 +16,8 @@ import (
 )
 
 // Device is a logical unit's device server in the engine: a handler with its workers
-// and everything that is shared by all initiators that see it.
+// and everything that is shared by all initiators that see it. All methods may be called
+// from any goroutine.
 type Device struct {
 	e     *Engine
 	name  string
@@ -102,7 +103,7 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	}
 	e.devices[name], added = d, true
 	e.log.Info("device added", zap.String(keyDevice, name), zap.Stringer(keyType, desc.Type))
@@ -114,7 +115,7 @@ func (e *Engine) reserve(name string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return ErrClosed
+		return ErrEngineClosed
 	}
 	if _, ok := e.devices[name]; ok {
 		return fmt.Errorf("engine: device %q: %w", name, ErrExists)

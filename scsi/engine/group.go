@@ -14,7 +14,7 @@ import (
 
 // Group is an initiator group: who it is for, and which logical units they see.
 // Changes take effect at once, for the sessions that exist too, and interrupt no
-// command of another logical unit.
+// command of another logical unit. All methods may be called from any goroutine.
 type Group struct {
 	t    *Target
 	name string

@@ -300,7 +300,7 @@ func TestCloseDuringBind(t *testing.T) {
 		return e.Close()
 	}
 	_, err := e.AddDevice("disk", h, nil)
-	require.ErrorIs(t, err, engine.ErrClosed)
+	require.ErrorIs(t, err, engine.ErrEngineClosed)
 	require.Empty(t, e.Devices())
 	require.False(t, closed.Load(), "the handler is the caller's after an error")
 }

@@ -59,8 +59,9 @@ func newSession(t *Target, in fabric.Initiator, ep fabric.Endpoint) *Session {
 	return s
 }
 
-// NewCommand returns a command for the transport to fill in and to Submit; never nil.
-// Its Driver field is what the transport left there when the command was used before.
+// NewCommand returns a command for the transport to fill in, its Request and with SetCDB,
+// and to Submit; never nil. Its Driver field is what the transport left there when the
+// command was used before. Each one must be submitted, also after Close.
 func (s *Session) NewCommand() *scsi.Command {
 	s.mu.Lock()
 	t := s.free

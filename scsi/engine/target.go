@@ -15,7 +15,7 @@ import (
 )
 
 // Target is a SCSI target device with one port. It refuses logins until Enable, so
-// that nobody sees a half-built one.
+// that nobody sees a half-built one. All methods may be called from any goroutine.
 type Target struct {
 	e           *Engine
 	name        string
@@ -47,7 +47,7 @@ func (e *Engine) AddTarget(name string, opts *TargetOptions) (*Target, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, ErrClosed
+		return nil, ErrEngineClosed
 	}
 	if _, ok := e.targets[name]; ok {
 		return nil, fmt.Errorf("engine: target %q: %w", name, ErrExists)

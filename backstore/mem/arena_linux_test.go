@@ -9,7 +9,7 @@ import (
 func TestForgottenStore(t *testing.T) {
 	s := New(1 << 20)
 	write(t, s, 0, 512, 1)
-	a := s.pages.arenas
+	a := s.pages.mapped
 	gone := make(chan struct{})
 	runtime.AddCleanup(s.pages, func(ch chan struct{}) { close(ch) }, gone)
 	s = nil

@@ -1,40 +1,36 @@
 package mem
 
-import "sync"
-
 // zeroes is lent for pages that are not mapped. Nobody writes to it.
 var zeroes [pageSize]byte
 
-// keepLeases is how many leases wait for their next use.
-const keepLeases = 256
+// fewPages is how many pages a lease has room for without an allocation of its own: those of a
+// transfer of 256 KiB at any offset.
+const fewPages = 5
 
-// lease is what Lend gave out of more than one page.
+// lease is what Lend gave out. Leases are used again and again: one that was given back last is still
+// near the processor.
 type lease struct {
-	from    *leases
-	pages   []*page
+	from    *slabs // while it is out: the pages' memory stays for it
+	held    []held
+	few     [fewPages]held
 	out     bool
 	release func() // giveBack, bound once
-	next    *lease // in from
 }
 
-// leases are those that are not out. The zero value is empty.
-type leases struct {
-	mu    sync.Mutex
-	first *lease // guarded by mu
-	n     int    // guarded by mu
+// held is a page that is lent.
+type held struct {
+	slot *slot
+	id   pageID
 }
 
-func (f *leases) get() *lease {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	l := f.first
+func (s *slabs) lease() *lease {
+	l, _ := s.leases.Get().(*lease)
 	if l == nil {
-		l = &lease{from: f}
+		l = new(lease)
+		l.held = l.few[:0]
 		l.release = l.giveBack
-	} else {
-		f.first, l.next = l.next, nil
-		f.n--
 	}
+	l.from = s
 	l.out = true
 	return l
 }
@@ -45,27 +41,17 @@ func (s *Store) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), 
 	if s.closed.Load() || s.Geometry().CheckRange(off, n) != nil {
 		return dst, nil, false
 	}
-	if n > 0 && int64(pagePart(off, n)) == n {
-		p, b, ok := s.lendPart(off, int(n))
-		if !ok {
-			return dst, nil, false
-		}
-		if p == nil {
-			return append(dst, b), releaseNothing, true
-		}
-		return append(dst, b), p.unref, true
-	}
-	l := s.leases.get()
+	l := s.pages.lease()
 	iov = dst
 	for n > 0 {
 		part := pagePart(off, n)
-		p, b, ok := s.lendPart(off, part)
-		if !ok {
+		h, b := s.lendPart(off, part)
+		if b == nil {
 			l.giveBack()
 			return dst, nil, false
 		}
-		if p != nil {
-			l.pages = append(l.pages, p)
+		if h.id != 0 {
+			l.held = append(l.held, h)
 		}
 		iov = append(iov, b)
 		off, n = off+int64(part), n-int64(part)
@@ -73,38 +59,51 @@ func (s *Store) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), 
 	return iov, l.release, true
 }
 
-// lendPart lends from one page; p is nil when there is nothing to give back.
-func (s *Store) lendPart(off int64, n int) (p *page, b []byte, ok bool) {
+// lendPart lends from one page; the id is 0 when there is nothing to give back, and b is nil if
+// nothing is lent.
+func (s *Store) lendPart(off int64, n int) (h held, b []byte) {
+	a := int(off % pageSize)
+	if l := s.leafOf(off); l != nil {
+		h.slot = l.slot(off)
+		id, again := h.slot.lend()
+		if again {
+			if id, again = s.lendLocked(h.slot, off); again {
+				return h, nil
+			}
+		}
+		if id != 0 {
+			h.id = id
+			return h, s.pages.memory(id)[a : a+n : a+n]
+		}
+	}
+	// No page is no data only inside the store.
+	if s.inside(off, n) != nil {
+		return h, nil
+	}
+	return h, zeroes[a : a+n : a+n]
+}
+
+// lendLocked is slot.lend after the writer who is at it.
+func (s *Store) lendLocked(slot *slot, off int64) (id pageID, again bool) {
 	lock := &s.stripe[pageNumber(off)%stripes]
 	lock.RLock()
 	defer lock.RUnlock()
-	if s.inside(off, n) != nil {
-		return nil, nil, false
-	}
-	a := int(off % pageSize)
-	if p = s.find(off); p == nil {
-		return nil, zeroes[a : a+n : a+n], true
-	}
-	p.refs.Add(1)
-	return p, p.mem[a : a+n : a+n], true
+	return slot.lend()
 }
 
+// giveBack ends the lease.
 func (l *lease) giveBack() {
-	l.from.mu.Lock()
-	defer l.from.mu.Unlock()
 	if !l.out {
 		panic("mem: second release of lent memory")
 	}
 	l.out = false
-	for i, p := range l.pages {
-		p.drop()
-		l.pages[i] = nil
+	s := l.from
+	for i, h := range l.held {
+		if !h.slot.giveBack(h.id) && s.at(h.id).owed.add(-1) {
+			s.put(h.id)
+		}
+		l.held[i] = held{}
 	}
-	l.pages = l.pages[:0]
-	if l.from.n < keepLeases {
-		l.next, l.from.first = l.from.first, l
-		l.from.n++
-	}
+	l.held, l.from = l.held[:0], nil
+	s.leases.Put(l)
 }
-
-func releaseNothing() {}

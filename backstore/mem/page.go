@@ -2,7 +2,6 @@ package mem
 
 import (
 	"math/bits"
-	"sync/atomic"
 
 	"github.com/goscst/goscst/backstore"
 )
@@ -14,20 +13,28 @@ const (
 	mapWords  = pageSize / backstore.MinBlockSize / 64
 )
 
-// leaf is one piece of the page table. It stays once it was made.
-type leaf [leafPages]*page
+// pageID names a page; 0 is none.
+type pageID uint32
 
-// page is memory for 64 KiB of the store. Its contents and the map change only below the stripe
-// lock while the page table holds the only reference; a page with more is replaced by a copy.
+// page is memory for 64 KiB of the store: a view, made where it is needed, of what slabs keeps.
+// Its contents and the map change only below the stripe lock, and while its slot is busy.
 type page struct {
-	mem    []byte
-	mapped [mapWords]uint64 // a bit for each block
-	refs   atomic.Int32     // the page table and each lease
-	dirty  bool             // mem may hold something else than zeroes; for a free page
-	home   *slabs
-	unref  func() // drop, bound once, so that lending does not allocate
-	next   *page  // in a list of home
+	id  pageID
+	mem []byte
+	*pageState
 }
+
+// pageState is what is kept of a page beside its memory and its slot.
+type pageState struct {
+	mapped blockMap
+	owed   owed   // leases that it had when it lost its slot
+	dirty  bool   // its memory may hold something else than zeroes; for a free page
+	next   pageID // in a list of slabs
+	own    []byte // its memory, if that is not part of an arena
+}
+
+// blockMap has a bit for each block of a page.
+type blockMap [mapWords]uint64
 
 func pageNumber(off int64) uint64 { return uint64(off) / pageSize }
 
@@ -46,13 +53,17 @@ func (s *Store) leafOf(off int64) *leaf {
 	return nil
 }
 
-// find returns the page of off, or nil. Called with the stripe held.
-func (s *Store) find(off int64) *page {
+// find returns the page of off, if there is one. Called with the stripe held.
+func (s *Store) find(off int64) (p page, ok bool) {
 	l := s.leafOf(off)
 	if l == nil {
-		return nil
+		return p, false
 	}
-	return l[pageNumber(off)%leafPages]
+	id := l.slot(off).page()
+	if id == 0 {
+		return p, false
+	}
+	return s.pages.at(id), true
 }
 
 // makeLeaf returns the leaf of off, which lies inside the store, and makes it if it is missing.
@@ -76,119 +87,121 @@ func (s *Store) makeLeaf(off int64) *leaf {
 // page and which the caller overwrites completely before unlock. The blocks become mapped. On an
 // error nothing is locked.
 func (s *Store) lockForWrite(off int64, n int) ([]byte, error) {
-	l := s.makeLeaf(off)
+	slot := s.makeLeaf(off).slot(off)
 	lock := &s.stripe[pageNumber(off)%stripes]
 	lock.Lock()
-	p, err := s.ownPage(l, off, n)
+	p, err := s.ownPage(slot, off, n)
 	if err != nil {
 		lock.Unlock()
 		return nil, err
 	}
 	a := int(off % pageSize)
-	p.mark(a/s.geo.BlockSize, (a+n)/s.geo.BlockSize)
+	p.mapped.mark(a/s.geo.BlockSize, (a+n)/s.geo.BlockSize)
 	return p.mem[a : a+n : a+n], nil
 }
 
-func (s *Store) unlock(off int64) { s.stripe[pageNumber(off)%stripes].Unlock() }
+// unlock ends what lockForWrite has begun.
+func (s *Store) unlock(off int64) {
+	s.leafOf(off).slot(off).settle()
+	s.stripe[pageNumber(off)%stripes].Unlock()
+}
 
-// ownPage returns the page of off in l, new or copied if need be, so that nobody else refers to
-// it. What lies outside [off, off+n) is zero or copied; the inside is undefined. Called with the
-// stripe locked.
-func (s *Store) ownPage(l *leaf, off int64, n int) (*page, error) {
+// ownPage returns the page of the slot of off, new or copied if need be, so that nobody else refers
+// to it, and leaves the slot busy. What lies outside [off, off+n) is zero or copied; the inside is
+// undefined. Called with the stripe locked.
+func (s *Store) ownPage(slot *slot, off int64, n int) (page, error) {
 	if err := s.inside(off, n); err != nil {
-		return nil, err
+		return page{}, err
 	}
-	at := &l[pageNumber(off)%leafPages]
-	old := *at
-	if old != nil && old.refs.Load() == 1 {
-		return old, nil
+	old := slot.page()
+	if old != 0 && slot.seize(old) {
+		return s.pages.at(old), nil
 	}
-	p, err := s.pages.get(old != nil)
+	p, err := s.pages.get(old != 0)
 	if err != nil {
-		return nil, err
+		return page{}, err
 	}
 	a := int(off % pageSize)
 	switch {
-	case old != nil:
-		copy(p.mem[:a], old.mem)
-		copy(p.mem[a+n:], old.mem[a+n:])
-		p.mapped = old.mapped
-		old.drop()
+	case old != 0:
+		q := s.pages.at(old)
+		copy(p.mem[:a], q.mem)
+		copy(p.mem[a+n:], q.mem[a+n:])
+		p.mapped = q.mapped
 	case p.dirty:
 		clear(p.mem[:a])
 		clear(p.mem[a+n:])
 	}
 	p.dirty = true
-	*at = p
+	s.replace(slot, old, p.id, true)
 	return p, nil
+}
+
+// replace puts a page, or none, in the place of another, or none, which is freed when its last
+// lease has ended. Called with the stripe locked.
+func (s *Store) replace(slot *slot, old, by pageID, busy bool) {
+	leases := slot.replace(by, busy)
+	if old != 0 && s.pages.at(old).owed.add(leases) {
+		s.pages.put(old)
+	}
 }
 
 // freePart makes [off, off+n), which lies in one page, unmapped and zero. Called with the stripe
 // locked; the range may lie outside the store. It fails only when the page is lent, the range is a
 // part of it, and there is no memory for a copy.
 func (s *Store) freePart(l *leaf, off int64, n int) error {
-	at := &l[pageNumber(off)%leafPages]
-	p := *at
-	if p == nil {
+	slot := l.slot(off)
+	old := slot.page()
+	if old == 0 {
 		return nil
 	}
+	p := s.pages.at(old)
 	a := int(off % pageSize)
 	bs := s.geo.BlockSize
 	left := p.mapped
-	unmark(&left, a/bs, (a+n+bs-1)/bs)
-	if left == [mapWords]uint64{} {
-		*at = nil
-		p.drop()
-		return nil
-	}
-	if left == p.mapped {
-		return nil // unmapped blocks are zero already
-	}
-	if p.refs.Load() != 1 {
+	left.unmark(a/bs, (a+n+bs-1)/bs)
+	switch {
+	case left == blockMap{}:
+		s.replace(slot, old, 0, false)
+	case left == p.mapped: // unmapped blocks are zero already
+	case slot.seize(old):
+		clear(p.mem[a : a+n])
+		p.mapped = left
+		slot.settle()
+	default:
 		q, err := s.pages.get(true)
 		if err != nil {
 			return err
 		}
-		copy(q.mem, p.mem)
-		q.dirty = true
-		*at = q
-		p.drop()
-		p = q
+		copy(q.mem[:a], p.mem)
+		clear(q.mem[a : a+n])
+		copy(q.mem[a+n:], p.mem[a+n:])
+		q.dirty, q.mapped = true, left
+		s.replace(slot, old, q.id, false)
 	}
-	clear(p.mem[a : a+n])
-	p.mapped = left
 	return nil
 }
 
-// drop gives up one reference; the last one makes the page free.
-func (p *page) drop() {
-	switch n := p.refs.Add(-1); {
-	case n == 0:
-		p.home.put(p)
-	case n < 0:
-		panic("mem: second release of lent memory")
-	}
-}
-
 // mark sets the bits of the blocks [from, to).
-func (p *page) mark(from, to int) {
-	for i := range p.mapped {
-		p.mapped[i] |= wordMask(i, from, to)
+func (m *blockMap) mark(from, to int) {
+	for i := range m {
+		m[i] |= wordMask(i, from, to)
 	}
 }
 
-func unmark(m *[mapWords]uint64, from, to int) {
+// unmark clears the bits of the blocks [from, to).
+func (m *blockMap) unmark(from, to int) {
 	for i := range m {
 		m[i] &^= wordMask(i, from, to)
 	}
 }
 
 // run returns whether block from is mapped, and the end of the blocks up to limit that are like it.
-func (p *page) run(from, limit int) (mapped bool, end int) {
-	mapped = p.mapped[from/64]>>(from%64)&1 != 0
+func (m *blockMap) run(from, limit int) (mapped bool, end int) {
+	mapped = m[from/64]>>(from%64)&1 != 0
 	end = from
 	for end < limit {
-		word := p.mapped[end/64]
+		word := m[end/64]
 		if mapped {
 			word = ^word
 		}

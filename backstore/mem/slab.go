@@ -3,13 +3,15 @@ package mem
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/goscst/goscst/backstore"
 )
 
 const (
-	arenaSize = 64 << 20 // bytes of address space taken at a time; touched page by page
-	keepDirty = 256      // free pages kept with their memory for the next write
+	arenaSize  = 64 << 20 // bytes of address space taken at a time; touched page by page
+	arenaPages = arenaSize / pageSize
+	keepDirty  = 256 // free pages kept with their memory for the next write
 )
 
 // slabs is where pages come from. It outlives the Store until the last lent page is back. It is
@@ -19,81 +21,111 @@ type slabs struct {
 	huge  bool  // ask for huge pages
 	limit int64 // pages; 0: none
 
+	arenas atomic.Pointer[[]*arena] // grows with mu held; of page id at (id-1)/arenaPages
+	leases sync.Pool                // of *lease
+
 	mu      sync.Mutex
-	arenas  *arenas // guarded by mu
-	fresh   []byte  // guarded by mu; the untouched rest of the last arena
-	dirty   *page   // guarded by mu; free pages with memory
-	nDirty  int     // guarded by mu
-	clean   *page   // guarded by mu; free pages whose memory the system has taken back
-	live    int64   // guarded by mu; pages that are not free
-	closing bool    // guarded by mu
+	mapped  *mappings // guarded by mu
+	used    pageID    // guarded by mu; pages that were ever made
+	dirty   pageID    // guarded by mu; free pages with memory
+	nDirty  int       // guarded by mu
+	clean   pageID    // guarded by mu; free pages whose memory the system has taken back
+	live    int64     // guarded by mu; pages that are not free
+	closing bool      // guarded by mu
 }
 
-// arenas is the memory that must be given back to the system.
-type arenas struct{ mapped [][]byte }
+// arena is the pages of one piece of address space.
+type arena struct {
+	mem    []byte // nil: each page has memory of its own
+	states [arenaPages]pageState
+}
+
+// mappings is the memory that must be given back to the system.
+type mappings struct{ list [][]byte }
 
 func newSlabs(limit int64, huge bool) *slabs {
-	s := &slabs{heap: !haveArenas, huge: huge, arenas: &arenas{}}
+	s := &slabs{heap: !haveArenas, huge: huge, mapped: &mappings{}}
+	s.arenas.Store(new([]*arena))
 	if limit > 0 {
 		s.limit = max(1, limit/pageSize)
 	}
-	// A store that is dropped without Close does not keep its memory for ever. Every page and
-	// every lease refers to s, so that nothing of the arenas is in use when s is unreachable.
-	runtime.AddCleanup(s, (*arenas).unmap, s.arenas)
+	// A store that is dropped without Close does not keep its memory for ever. The store and every
+	// lease refer to s, so that nothing of the arenas is in use when s is unreachable.
+	runtime.AddCleanup(s, (*mappings).unmap, s.mapped)
 	return s
 }
 
-// get returns a page with one reference and no mapped blocks. If dirty is set, its memory holds
-// what it held before. The limit does not count for the copy of a page: overwriting and freeing must
+// at returns a page that is not free.
+func (s *slabs) at(id pageID) page {
+	a, i := (*s.arenas.Load())[(id-1)/arenaPages], int(id-1)%arenaPages
+	st := &a.states[i]
+	if a.mem == nil {
+		return page{id, st.own, st}
+	}
+	return page{id, a.mem[i*pageSize : (i+1)*pageSize : (i+1)*pageSize], st}
+}
+
+// memory returns what at does, without the state.
+func (s *slabs) memory(id pageID) []byte {
+	a, i := (*s.arenas.Load())[(id-1)/arenaPages], int(id-1)%arenaPages
+	if a.mem == nil {
+		return a.states[i].own
+	}
+	return a.mem[i*pageSize : (i+1)*pageSize : (i+1)*pageSize]
+}
+
+// get returns a page without leases and mapped blocks. If dirty is set, its memory holds what it
+// held before. The limit does not count for the copy of a page: overwriting and freeing must
 // not fail for lack of space.
-func (s *slabs) get(isCopy bool) (*page, error) {
+func (s *slabs) get(isCopy bool) (page, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {
-		return nil, backstore.ErrClosed
+		return page{}, backstore.ErrClosed
 	}
 	if s.limit > 0 && s.live >= s.limit && !isCopy {
-		return nil, backstore.ErrNoSpace
+		return page{}, backstore.ErrNoSpace
 	}
-	p := s.dirty
-	if p != nil {
-		s.dirty = p.next
+	id := s.dirty
+	switch {
+	case id != 0:
+		s.dirty = s.at(id).next
 		s.nDirty--
-	} else if p = s.clean; p != nil {
-		s.clean = p.next
-		if p.mem == nil {
-			p.mem = make([]byte, pageSize)
+	case s.clean != 0:
+		id = s.clean
+		s.clean = s.at(id).next
+	default:
+		var err error
+		if id, err = s.carve(); err != nil {
+			return page{}, err
 		}
-	} else {
-		mem, err := s.carve()
-		if err != nil {
-			return nil, err
-		}
-		p = &page{mem: mem, home: s}
-		p.unref = p.drop
 	}
-	p.next = nil
-	p.mapped = [mapWords]uint64{}
-	p.refs.Store(1)
+	p := s.at(id)
+	if p.mem == nil { // it has none of an arena, and its own has been dropped
+		p.own = make([]byte, pageSize)
+		p.mem = p.own
+	}
+	p.next, p.mapped = 0, blockMap{}
 	s.live++
 	return p, nil
 }
 
-// put takes back a page without references.
-func (s *slabs) put(p *page) {
+// put takes back a page that has no slot and no leases.
+func (s *slabs) put(id pageID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	p := s.at(id)
 	s.live--
 	switch {
 	case s.closing:
-		p.mem = nil
+		p.own = nil
 		s.unmapUnused()
 	case s.nDirty < keepDirty || !s.discard(p):
-		p.next, s.dirty = s.dirty, p
+		p.next, s.dirty = s.dirty, id
 		s.nDirty++
 	default:
 		p.dirty = false
-		p.next, s.clean = s.clean, p
+		p.next, s.clean = s.clean, id
 	}
 }
 
@@ -114,43 +146,49 @@ func (s *slabs) allocated() int64 {
 // unmapUnused is called with mu held.
 func (s *slabs) unmapUnused() {
 	if s.live == 0 {
-		s.fresh, s.dirty, s.clean, s.nDirty = nil, nil, nil, 0
-		s.arenas.unmap()
+		s.dirty, s.clean, s.nDirty = 0, 0, 0
+		s.arenas.Store(new([]*arena))
+		s.mapped.unmap()
 	}
 }
 
-// carve returns the memory of a new page, zeroed. Called with mu held.
-func (s *slabs) carve() ([]byte, error) {
-	if s.heap {
-		return make([]byte, pageSize), nil
+// carve returns a page that was never used; its memory is zero. Called with mu held.
+func (s *slabs) carve() (pageID, error) {
+	if s.used == ^pageID(0) {
+		return 0, backstore.ErrNoSpace
 	}
-	if len(s.fresh) == 0 {
-		mapped, usable, err := mapArena(arenaSize, s.huge)
-		if err != nil {
-			return nil, backstore.ErrNoSpace
+	if s.used%arenaPages == 0 {
+		a := new(arena)
+		if !s.heap {
+			mapped, usable, err := mapArena(arenaSize, s.huge)
+			if err != nil {
+				return 0, backstore.ErrNoSpace
+			}
+			s.mapped.list = append(s.mapped.list, mapped)
+			a.mem = usable
 		}
-		s.arenas.mapped = append(s.arenas.mapped, mapped)
-		s.fresh = usable
+		// Who has the old slice does not look behind its end.
+		grown := append(*s.arenas.Load(), a)
+		s.arenas.Store(&grown)
 	}
-	mem := s.fresh[:pageSize:pageSize]
-	s.fresh = s.fresh[pageSize:]
-	return mem, nil
+	s.used++
+	return s.used, nil
 }
 
 // discard gives the memory of a free page back to the system, or leaves it to the garbage collector.
 // It reads as zeroes when it is used again. False means that it keeps its contents.
-func (s *slabs) discard(p *page) bool {
-	if s.heap {
-		p.mem = nil
+func (s *slabs) discard(p page) bool {
+	if p.own != nil {
+		p.own = nil
 		return true
 	}
 	return discardArena(p.mem)
 }
 
-// unmap gives all arenas back.
-func (a *arenas) unmap() {
-	for _, m := range a.mapped {
-		unmapArena(m)
+// unmap gives all of it back.
+func (m *mappings) unmap() {
+	for _, b := range m.list {
+		unmapArena(b)
 	}
-	a.mapped = nil
+	m.list = nil
 }

@@ -30,12 +30,11 @@ type Store struct {
 	size   atomic.Int64
 	closed atomic.Bool
 	pages  *slabs
-	leases leases
 	table  atomic.Pointer[[]atomic.Pointer[leaf]] // replaced by Resize with growMu held
 
-	growMu sync.Mutex // held to add a leaf and to resize; before stripe, leases.mu and pages.mu
-	// stripe locks guard pages by their number: the pointer in the leaf, what it points to, and
-	// that the page lies within size. One stripe at a time is held.
+	growMu sync.Mutex // held to add a leaf and to resize; before stripe and pages.mu
+	// stripe locks guard pages by their number: which page is in the slot, its contents and map, and
+	// that it lies within size. One stripe at a time is held. Lending does without (see slot).
 	stripe [stripes]struct {
 		sync.RWMutex
 		_ [40]byte // a cache line each
@@ -204,7 +203,7 @@ func (s *Store) readPart(c *cursor, off int64, n int) error {
 	if err := s.inside(off, n); err != nil {
 		return err
 	}
-	if p := s.find(off); p != nil {
+	if p, ok := s.find(off); ok {
 		a := off % pageSize
 		c.copyFrom(p.mem[a : a+int64(n)])
 	} else {

@@ -165,7 +165,7 @@ func TestLentOutlivesClose(t *testing.T) {
 	require.Equal(t, byte(0x77), two[0][0])
 	releaseTwo()
 	require.Zero(t, s.Allocated())
-	require.Empty(t, s.pages.arenas.mapped, "the arenas went back to the system")
+	require.Empty(t, s.pages.mapped.list, "the arenas went back to the system")
 	require.Panics(t, releaseTwo)
 	_, _, ok = s.Lend(0, 512, nil)
 	require.False(t, ok)
@@ -258,25 +258,25 @@ func whole(data []byte, bs int) error {
 func TestWordMask(t *testing.T) {
 	for from := 0; from <= 128; from += 3 {
 		for to := from; to <= 128; to += 5 {
-			p := page{}
-			p.mark(from, to)
+			var m blockMap
+			m.mark(from, to)
 			for i := range 128 {
-				require.Equal(t, i >= from && i < to, p.mapped[i/64]>>(i%64)&1 == 1)
+				require.Equal(t, i >= from && i < to, m[i/64]>>(i%64)&1 == 1)
 			}
 			if from < to {
-				mapped, end := p.run(from, 128)
+				mapped, end := m.run(from, 128)
 				require.True(t, mapped)
 				require.Equal(t, to, end)
 			}
 			if from > 0 {
-				mapped, end := p.run(0, 128)
+				mapped, end := m.run(0, 128)
 				require.False(t, mapped)
 				if from < to {
 					require.Equal(t, from, end)
 				}
 			}
-			unmark(&p.mapped, from, to)
-			require.Zero(t, p.mapped)
+			m.unmark(from, to)
+			require.Zero(t, m)
 		}
 	}
 }
@@ -298,19 +298,27 @@ func BenchmarkRead4K(b *testing.B) {
 	})
 }
 
+// BenchmarkLend4K lends from a store that fits into a processor's cache, and from one that does not.
 func BenchmarkLend4K(b *testing.B) {
-	s := New(64 << 20)
-	for off := int64(0); off < 64<<20; off += 1 << 20 {
-		_ = s.TryWritev([][]byte{make([]byte, 1<<20)}, off)
-	}
-	b.ReportAllocs()
-	b.RunParallel(func(pb *testing.PB) {
-		dst := make([][]byte, 0, 8)
-		rng := rand.New(rand.NewPCG(1, rand.Uint64()))
-		for pb.Next() {
-			if _, release, ok := s.Lend(rng.Int64N(64<<20/4096)*4096, 4096, dst); ok {
-				release()
+	for _, size := range []int64{8 << 20, 1 << 30} {
+		b.Run(fmt.Sprintf("%dMiB", size>>20), func(b *testing.B) {
+			s := New(size)
+			block := make([]byte, 1<<20)
+			for off := int64(0); off < size; off += int64(len(block)) {
+				_ = s.TryWritev([][]byte{block}, off)
 			}
-		}
-	})
+			b.ReportAllocs()
+			b.ResetTimer()
+			b.RunParallel(func(pb *testing.PB) {
+				dst := make([][]byte, 0, 8)
+				rng := rand.New(rand.NewPCG(1, rand.Uint64()))
+				for pb.Next() {
+					if _, release, ok := s.Lend(rng.Int64N(size/4096)*4096, 4096, dst); ok {
+						release()
+					}
+				}
+			})
+			_ = s.Close()
+		})
+	}
 }

@@ -80,8 +80,8 @@ func (s *Store) mapPage(list *extentList, off int64, n int) {
 	lock := &s.stripe[pageNumber(off)%stripes]
 	lock.RLock()
 	defer lock.RUnlock()
-	p := s.find(off)
-	if p == nil {
+	p, ok := s.find(off)
+	if !ok {
 		list.add(off, int64(n), backstore.Deallocated)
 		return
 	}
@@ -89,7 +89,7 @@ func (s *Store) mapPage(list *extentList, off int64, n int) {
 	base := off - off%pageSize
 	from := int(off%pageSize) / bs
 	for limit := from + n/bs; from < limit; {
-		mapped, end := p.run(from, limit)
+		mapped, end := p.mapped.run(from, limit)
 		state := backstore.Deallocated
 		if mapped {
 			state = backstore.Mapped

@@ -20,7 +20,6 @@ func exceptions() *Exceptions {
 		Panics: newList(map[string]string{
 			"backstore/faultstore/store.go:Store.call":     "a rule says so",
 			"backstore/mem/lend.go:lease.giveBack":         "a reader releases lent memory twice",
-			"backstore/mem/page.go:page.drop":              "a reader releases lent memory twice",
 			"backstore/mem/store.go:New":                   "cannot be reached: the size is clamped to what the defaults take",
 			"fabric/local/command.go:Initiator.Start":      "a command is started while it is in progress",
 			"backstore/null/null.go:New":                   "cannot be reached: the size is clamped to what the defaults take",

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"strconv"
+	"time"
 
 	"github.com/goscst/goscst/fabric/iscsi"
 )
@@ -17,6 +18,7 @@ type config struct {
 	iqn    string
 	debug  string // "": no debug server
 	luns   []lunSpec
+	poll   time.Duration // iscsi.Options.BusyPoll
 }
 
 // parseFlags reads the command line. With -help it writes the usage to w and returns
@@ -47,6 +49,14 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 	f.Func("debug", "`address` for the HTTP debug server (default none)", func(s string) error {
 		c.debug = s
 		return checkAddress(s)
+	})
+	f.Func("busypoll", "`duration` to look for more commands before sleeping, such as 50us, at most 1ms (default 0)", func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 || d > time.Millisecond {
+			return errors.New("a duration from 0 to 1ms is allowed, such as 50us")
+		}
+		c.poll = d
+		return nil
 	})
 	if err := f.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/stretchr/testify/require"
@@ -59,6 +60,9 @@ func TestFlagErrors(t *testing.T) {
 		{"listen", "127.0.0.1:http", "0 to 65535"},
 		{"listen", "127.0.0.1:65536", "0 to 65535"},
 		{"debug", "8080", "HOST:PORT"},
+		{"busypoll", "50", "0 to 1ms"},
+		{"busypoll", "-1us", "0 to 1ms"},
+		{"busypoll", "2ms", "0 to 1ms"},
 		{"iqn", "disk", "an iSCSI name"},
 		{"lun", "", "mem:SIZE, file:PATH[:SIZE] and null:SIZE"},
 		{"lun", "disk", "mem:SIZE, file:PATH[:SIZE] and null:SIZE"},
@@ -120,4 +124,8 @@ func TestDefaults(t *testing.T) {
 	require.Equal(t, "iqn.2026-11.io.github.goscst:target", c.iqn)
 	require.Len(t, c.luns, 1)
 	require.Equal(t, "mem:64MiB", c.luns[0].text)
+	require.Zero(t, c.poll)
+	c, err = parseFlags([]string{"-busypoll", "50us"}, &bytes.Buffer{})
+	require.NoError(t, err)
+	require.Equal(t, 50*time.Microsecond, c.poll)
 }

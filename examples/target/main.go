@@ -74,7 +74,7 @@ type program struct {
 func start(c *config, logger *zap.Logger) (*program, error) {
 	p := &program{config: c}
 	p.engine = engine.New(&engine.Options{Logger: logger, SetupID: setupID(c.iqn)})
-	p.server = &iscsi.Server{Engine: p.engine, Logger: logger}
+	p.server = &iscsi.Server{Engine: p.engine, Logger: logger, Options: iscsi.Options{BusyPoll: c.poll}}
 	if err := p.build(); err != nil {
 		return nil, errors.Join(err, p.end())
 	}

@@ -47,6 +47,7 @@ type conn struct {
 
 	// Of the reader.
 	rx     receiver
+	poll   poller
 	held   holdQueue
 	ending bool       // no further PDU is handled
 	logout pdu.Header // the request that ended it

@@ -229,20 +229,37 @@ func (c *conn) fill() error {
 		}
 		return err
 	}
-	if err := c.raw.Read(c.readFn); err != nil {
+	err := c.raw.Read(c.readFn)
+	c.awake()
+	if err != nil {
 		return err
 	}
 	c.stats.bytesIn += uint64(rx.n)
 	return rx.err
 }
 
-// readReady is one attempt to read from the descriptor. It reports false if there is
-// nothing yet; the receive buffer goes back to the pool then, if it is empty.
+// readReady reads from the descriptor. It reports false if there is nothing yet; the
+// receive buffer goes back to the pool then, if it is empty.
 func (c *conn) readReady(fd uintptr) bool {
 	rx := &c.rx
 	if rx.buf == nil {
 		rx.buf = c.srv.rxBufs.Get().(*[rxBufSize]byte)
 	}
+	if c.attempt(fd); !wouldBlock(rx.err) {
+		return true
+	}
+	if c.srv.opt.BusyPoll > 0 && c.busyPoll(fd) {
+		return true
+	}
+	if rx.w == 0 {
+		c.dropRxBuf()
+	}
+	return false
+}
+
+// attempt reads what is there: rx.n bytes, or rx.err.
+func (c *conn) attempt(fd uintptr) {
+	rx := &c.rx
 	if rx.streaming && rx.left > rxBufSize/4 && rx.sink != sinkDrop {
 		rx.n, rx.err = c.readDirect(fd)
 	} else {
@@ -253,13 +270,6 @@ func (c *conn) readReady(fd uintptr) bool {
 		rx.n, rx.err = readOnce(fd, rx.buf[rx.w:end])
 		rx.w += rx.n
 	}
-	if !wouldBlock(rx.err) {
-		return true
-	}
-	if rx.w == 0 {
-		c.dropRxBuf()
-	}
-	return false
 }
 
 // readDirect reads the rest of a data segment to where it goes, and a little of what

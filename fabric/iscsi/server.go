@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -37,6 +38,7 @@ type Server struct {
 	rxBufs  sync.Pool
 	batches sync.Pool
 	totals  totals
+	asleep  atomic.Int32 // connections that poll busily and have gone to sleep
 
 	badCongestion sync.Once // Options.CongestionControl has been complained about
 

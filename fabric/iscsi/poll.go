@@ -37,6 +37,7 @@ func (c *conn) busyPoll(fd uintptr) bool {
 		limit = politePolling
 	}
 	if now.Sub(p.since) < limit {
+		c.rx.turns = briefTurns // as long as it polls; see brief calls
 		for until := now.Add(c.srv.opt.BusyPoll); ; {
 			runtime.Gosched()
 			if c.attempt(fd); !wouldBlock(c.rx.err) {

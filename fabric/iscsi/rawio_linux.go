@@ -51,10 +51,28 @@ func setCongestion(nc *net.TCPConn, name string) error {
 // wouldBlock reports whether err says that a call on the descriptor would have waited.
 func wouldBlock(err error) bool { return err == unix.EAGAIN }
 
+// A brief call is made without telling Go's scheduler, which otherwise notes the begin and the end
+// of every system call, and at the first one after the process has slept wakes the thread that
+// watches over goroutines and over calls that block: a fifth of the time that the process takes for
+// a command of an initiator that sends one at a time, and a part of what the initiator waits for. It
+// holds up what the scheduler wants of this processor, so only calls that cannot wait and move
+// little are brief, and whoever makes them leaves them off after some (see receiver.brief), so that
+// the watcher is awake where it is needed.
+
 // readOnce reads into p; 0 bytes and io.EOF at the end of the stream.
-func readOnce(fd uintptr, p []byte) (int, error) {
+func readOnce(fd uintptr, p []byte, brief bool) (int, error) {
 	for {
-		n, err := unix.Read(int(fd), p)
+		var n int
+		var err error
+		if brief {
+			var errno unix.Errno
+			n, errno = call(unix.SYS_READ, fd, unsafe.Pointer(unsafe.SliceData(p)), len(p), true)
+			if errno != 0 {
+				err = errno
+			}
+		} else {
+			n, err = unix.Read(int(fd), p) // shows the race detector what it does
+		}
 		switch {
 		case err == unix.EINTR:
 		case err != nil:
@@ -71,7 +89,7 @@ func readOnce(fd uintptr, p []byte) (int, error) {
 func readvOnce(fd uintptr, bufs [][]byte, vec []iovec) (int, error) {
 	vec = fillVec(vec, bufs)
 	for {
-		n, errno := vectored(unix.SYS_READV, fd, vec)
+		n, errno := call(unix.SYS_READV, fd, unsafe.Pointer(&vec[0]), len(vec), false)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
@@ -86,10 +104,10 @@ func readvOnce(fd uintptr, bufs [][]byte, vec []iovec) (int, error) {
 
 // writevOnce writes bufs in order, as far as the socket takes them. vec is memory for
 // their kernel form.
-func writevOnce(fd uintptr, bufs [][]byte, vec []iovec) (int, error) {
+func writevOnce(fd uintptr, bufs [][]byte, vec []iovec, brief bool) (int, error) {
 	vec = fillVec(vec, bufs)
 	for {
-		n, errno := vectored(unix.SYS_WRITEV, fd, vec)
+		n, errno := call(unix.SYS_WRITEV, fd, unsafe.Pointer(&vec[0]), len(vec), brief)
 		switch {
 		case errno == unix.EINTR:
 		case errno != 0:
@@ -111,11 +129,15 @@ func fillVec(vec []iovec, bufs [][]byte) []iovec {
 	return vec
 }
 
-// vectored makes a readv or writev call. The kernel uses vec and the memory that it
-// describes during the call alone; the callers hold both, as typed pointers that the
-// collector sees, until it has returned. x/sys has no form of these calls that takes
-// iovecs, and those that take slices allocate.
-func vectored(trap, fd uintptr, vec []iovec) (int, unix.Errno) {
-	n, _, errno := unix.Syscall(trap, fd, uintptr(unsafe.Pointer(&vec[0])), uintptr(len(vec)))
-	return int(n), errno
+// call makes a read, readv or writev call. The kernel uses the memory at p, and what is described
+// there, during the call alone; the callers hold both, as typed pointers that the collector sees,
+// until it has returned. x/sys has no form of the vectored calls that takes iovecs, and those that
+// take slices allocate.
+func call(trap, fd uintptr, p unsafe.Pointer, n int, brief bool) (int, unix.Errno) {
+	if brief {
+		r, _, errno := unix.RawSyscall(trap, fd, uintptr(p), uintptr(n))
+		return int(r), errno
+	}
+	r, _, errno := unix.Syscall(trap, fd, uintptr(p), uintptr(n))
+	return int(r), errno
 }

@@ -25,8 +25,8 @@ func wouldBlock(error) bool { return false }
 
 // readOnce, readvOnce and writevOnce are for the descriptors that rawConn finds.
 
-func readOnce(uintptr, []byte) (int, error) { return 0, errors.ErrUnsupported }
+func readOnce(uintptr, []byte, bool) (int, error) { return 0, errors.ErrUnsupported }
 
 func readvOnce(uintptr, [][]byte, []iovec) (int, error) { return 0, errors.ErrUnsupported }
 
-func writevOnce(uintptr, [][]byte, []iovec) (int, error) { return 0, errors.ErrUnsupported }
+func writevOnce(uintptr, [][]byte, []iovec, bool) (int, error) { return 0, errors.ErrUnsupported }

@@ -55,9 +55,17 @@ type receiver struct {
 	iov [][]byte
 	vec []iovec
 
+	turns int // reads that have brought something since the reader slept
+
 	n   int // result of a read on the descriptor
 	err error
 }
+
+// briefTurns is how often a reader that does not sleep reads and answers by brief calls.
+const briefTurns = 16
+
+// brief reports whether the reader's calls may be brief ones.
+func (rx *receiver) brief() bool { return rx.turns < briefTurns }
 
 // serve reads and handles PDUs until the connection ends. All PDUs of one read are
 // handled on the way, and what answers them leaves together.
@@ -246,6 +254,7 @@ func (c *conn) readReady(fd uintptr) bool {
 		rx.buf = c.srv.rxBufs.Get().(*[rxBufSize]byte)
 	}
 	if c.attempt(fd); !wouldBlock(rx.err) {
+		rx.turns++
 		return true
 	}
 	if c.srv.opt.BusyPoll > 0 && c.busyPoll(fd) {
@@ -254,6 +263,7 @@ func (c *conn) readReady(fd uintptr) bool {
 	if rx.w == 0 {
 		c.dropRxBuf()
 	}
+	rx.turns = 0
 	return false
 }
 
@@ -267,7 +277,7 @@ func (c *conn) attempt(fd uintptr) {
 		if rx.large && !rx.streaming {
 			end = min(end, rx.w+directTail)
 		}
-		rx.n, rx.err = readOnce(fd, rx.buf[rx.w:end])
+		rx.n, rx.err = readOnce(fd, rx.buf[rx.w:end], rx.brief())
 		rx.w += rx.n
 	}
 }

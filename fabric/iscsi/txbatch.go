@@ -152,10 +152,10 @@ func (b *txBatch) reset() {
 func (b *txBatch) pooled() bool { return cap(b.bufs) <= 4*batchBufs }
 
 // writeTo writes what the socket takes of what is left, without waiting.
-func (b *txBatch) writeTo(fd uintptr) error {
+func (b *txBatch) writeTo(fd uintptr, brief bool) error {
 	for b.at < len(b.bufs) {
 		b.vecs = min(max(b.vecs, len(b.pending())), cap(b.vec))
-		n, err := writevOnce(fd, b.pending(), b.vec)
+		n, err := writevOnce(fd, b.pending(), b.vec, brief)
 		if err != nil {
 			return err
 		}

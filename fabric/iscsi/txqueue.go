@@ -137,6 +137,7 @@ func (c *conn) uncork() {
 	}
 	q.writing = true
 	q.mu.Unlock()
+	c.tx.brief = c.rx.brief()
 	c.write(false)
 }
 

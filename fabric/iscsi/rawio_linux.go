@@ -52,12 +52,13 @@ func setCongestion(nc *net.TCPConn, name string) error {
 func wouldBlock(err error) bool { return err == unix.EAGAIN }
 
 // A brief call is made without telling Go's scheduler, which otherwise notes the begin and the end
-// of every system call, and at the first one after the process has slept wakes the thread that
-// watches over goroutines and over calls that block: a fifth of the time that the process takes for
-// a command of an initiator that sends one at a time, and a part of what the initiator waits for. It
-// holds up what the scheduler wants of this processor, so only calls that cannot wait and move
-// little are brief, and whoever makes them leaves them off after some (see receiver.brief), so that
-// the watcher is awake where it is needed.
+// of every system call. That is cheap, but what it leads to is not: the first call after the process
+// has slept wakes the thread that watches over goroutines, and when a call takes longer than that
+// thread's next look, it gives the processor to another thread, which finds nothing to do. The one
+// costs a fifth of the time that a command takes of an initiator that sends one at a time, the other
+// as much of what 256 KiB take to be sent. A call that cannot wait is work like any other, so
+// it may keep the processor; but the watcher has to be awake when there is more than a little, or
+// nobody takes the processor from those who do not let go of it: see receiver.brief.
 
 // readOnce reads into p; 0 bytes and io.EOF at the end of the stream.
 func readOnce(fd uintptr, p []byte, brief bool) (int, error) {

@@ -61,10 +61,11 @@ type receiver struct {
 	err error
 }
 
-// briefTurns is how often a reader that does not sleep reads and answers by brief calls.
+// briefTurns is how often a reader that does not sleep reads by brief calls.
 const briefTurns = 16
 
-// brief reports whether the reader's calls may be brief ones.
+// brief reports whether the next read may be a brief call. A reader that goes on makes ordinary
+// ones, of which the first wakes the scheduler's watcher.
 func (rx *receiver) brief() bool { return rx.turns < briefTurns }
 
 // serve reads and handles PDUs until the connection ends. All PDUs of one read are

@@ -13,7 +13,6 @@ type txState struct {
 	err    error // the connection is broken: nothing can be sent
 	last   bool  // the PDU that ends the connection has been built
 	silent bool  // a silent command has ended since the queue was empty
-	brief  bool  // the writer is the reader, whose calls may be brief ones
 	statSN uint32
 
 	// firstCmdSN + freed + limit - 1 is what the window lets in: every command that is
@@ -32,9 +31,6 @@ type txState struct {
 // leaves the rest to a goroutine of its own.
 const maxTurns = 8
 
-// briefBytes is how much is written by a brief call: some ten microseconds' worth.
-const briefBytes = 256 << 10
-
 // initTx makes the writer's functions, once, so that using them allocates nothing.
 func (c *conn) initTx() {
 	w := &c.tx
@@ -43,7 +39,7 @@ func (c *conn) initTx() {
 		c.write(true)
 	}
 	w.tryFn = func(fd uintptr) bool {
-		w.callErr = w.batch.writeTo(fd, w.brief && w.batch.used+w.batch.data <= briefBytes)
+		w.callErr = w.batch.writeTo(fd, true) // at most maxTurns of them
 		return true
 	}
 	w.waitFn = func(fd uintptr) bool {
@@ -161,7 +157,6 @@ func (c *conn) take() bool {
 	if q.head == nil {
 		b := w.batch
 		w.batch = nil
-		w.brief = false
 		q.writing = false
 		q.mu.Unlock()
 		if b != nil && b.pooled() {

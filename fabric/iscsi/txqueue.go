@@ -67,7 +67,7 @@ type txQueue struct {
 // Bounds of the send queue.
 const (
 	// flushBytes is how much data waits for the end of the reader's batch.
-	flushBytes = 256 << 10
+	flushBytes = 1 << 20
 	// maxOthers and maxOtherBytes bound what an initiator that does not read can have
 	// queued apart from answers to commands, which the command window bounds. The answers
 	// to all that one read brings are queued before any of them is sent, and must fit.
@@ -137,7 +137,6 @@ func (c *conn) uncork() {
 	}
 	q.writing = true
 	q.mu.Unlock()
-	c.tx.brief = c.rx.brief()
 	c.write(false)
 }
 

@@ -97,6 +97,7 @@ func (c *conn) command(h *pdu.Header, ahs []byte, seg segment) error {
 		cmd.SetCDB(cdb[:n])
 	}
 	c.stats.commands++
+	c.stint.work += int(p.ExpectedLen() / (32 << 10))
 
 	if !p.Write() {
 		c.nx.Submit(cmd)

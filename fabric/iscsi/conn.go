@@ -47,7 +47,7 @@ type conn struct {
 
 	// Of the reader.
 	rx     receiver
-	poll   poller
+	stint  stint
 	held   holdQueue
 	ending bool       // no further PDU is handled
 	logout pdu.Header // the request that ended it
@@ -94,6 +94,7 @@ func newConn(srv *Server, nc net.Conn) *conn {
 	c.waits.mix = rand.Uint32() | 1
 	c.txq.writing = true // what the engine has to say waits for the end of the login
 	c.readFn = c.readReady
+	c.stint.round = make(chan struct{}, 1)
 	c.initTx()
 	return c
 }

@@ -109,6 +109,9 @@ func (s *Server) start(nc net.Conn) {
 		s.totals.refused.Add(1)
 		oldest.fail(errPushedOut)
 	}
+	if c.raw != nil {
+		s.awake.Add(1)
+	}
 	go c.run()
 }
 

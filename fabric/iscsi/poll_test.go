@@ -58,6 +58,7 @@ func TestBusyPoll(t *testing.T) {
 	idle.alive() // its reader has slept
 	require.NoError(t, l.srv.Close())
 	require.Zero(t, l.srv.asleep.Load())
+	require.Zero(t, l.srv.awake.Load())
 }
 
 // TestBusyPollAllocatesNothing: polling does not cost memory.

@@ -107,6 +107,11 @@ func (c *conn) consume() error {
 		if err != nil || !more {
 			return err
 		}
+		if c.stint.work++; c.stint.work >= stintWork && c.raw != nil && c.stintOver() {
+			c.uncork()
+			c.giveWay()
+			c.cork()
+		}
 	}
 	return nil
 }
@@ -238,8 +243,11 @@ func (c *conn) fill() error {
 		}
 		return err
 	}
+	if rx.turns > 0 && c.stintOver() {
+		c.giveWay()
+	}
 	err := c.raw.Read(c.readFn)
-	c.awake()
+	c.wakes()
 	if err != nil {
 		return err
 	}
@@ -265,6 +273,7 @@ func (c *conn) readReady(fd uintptr) bool {
 		c.dropRxBuf()
 	}
 	rx.turns = 0
+	c.sleeps()
 	return false
 }
 

@@ -38,7 +38,11 @@ type Server struct {
 	rxBufs  sync.Pool
 	batches sync.Pool
 	totals  totals
-	asleep  atomic.Int32 // connections that poll busily and have gone to sleep
+	began   time.Time // see clock
+	rounds  netRound
+
+	// Readers of connections with a descriptor that wait for input, and those that do not.
+	asleep, awake atomic.Int32
 
 	badCongestion sync.Once // Options.CongestionControl has been complained about
 
@@ -72,6 +76,7 @@ func (s *Server) init() {
 		if s.catalog == nil {
 			s.catalog = engineCatalog{s.Engine}
 		}
+		s.began = time.Now()
 		s.rxBufs.New = func() any { return new([rxBufSize]byte) }
 		s.batches.New = func() any { return newTxBatch() }
 		s.listeners = make(map[net.Listener]bool)
@@ -155,6 +160,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	}
 	s.wg.Wait()
 	s.stop(closed)
+	s.rounds.close()
 	return err
 }
 
@@ -165,6 +171,7 @@ func (s *Server) Close() error {
 	err := s.stop(closed)
 	s.failAll()
 	s.wg.Wait()
+	s.rounds.close()
 	return err
 }
 
@@ -227,6 +234,10 @@ func (s *Server) loginFailed(c *conn, err error) {
 
 // forget takes a connection off the books; its goroutine ends.
 func (s *Server) forget(c *conn) {
+	if c.raw != nil {
+		c.wakes()
+		s.awake.Add(-1)
+	}
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.dropLogin(c)

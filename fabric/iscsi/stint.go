@@ -1,0 +1,77 @@
+package iscsi
+
+import (
+	"runtime"
+	"time"
+)
+
+// A reader that always finds input does not sleep, and so gives way by itself: Go's scheduler
+// would take the processor from it after 10 ms. Goroutines that can run have their turn when it
+// calls runtime.Gosched. Connections that sleep are another matter: what has come for them the
+// runtime asks the system only when a processor has nothing to run, or if nobody has for 10 ms. So
+// if readers keep all processors busy, one that gives way waits for such a question, too (netRound).
+const (
+	// stintTime is how long a reader goes on while others may wait, and loneStint while the server
+	// has no other connection: then it is for the rest of the program.
+	stintTime = 100 * time.Microsecond
+	loneStint = time.Millisecond
+	// longRound is a round that takes so long that others need the processors for themselves: then
+	// turns are longer, so that the connection gets on.
+	longRound = 5 * time.Millisecond
+	// stintWork is after how much work on one read the time is looked at: PDUs, and each 32 KiB
+	// that a command moves.
+	stintWork = 8
+)
+
+// stint is how long a reader has gone on without sleep. It belongs to the reader.
+type stint struct {
+	since  time.Duration // when it began, on the server's clock; 0: not known yet
+	waited time.Duration // how long the last round took
+	work   int           // since the time was looked at
+	asleep bool          // counted in Server.asleep
+	round  chan struct{}
+}
+
+// stintOver reports whether the reader is to give way.
+func (c *conn) stintOver() bool {
+	t, now := &c.stint, c.srv.clock()
+	t.work = 0
+	if t.since == 0 {
+		t.since = now
+		return false
+	}
+	limit := stintTime
+	if c.srv.awake.Load()+c.srv.asleep.Load() <= 1 || t.waited > longRound {
+		limit = loneStint
+	}
+	return now-t.since >= limit
+}
+
+// giveWay lets others run.
+func (c *conn) giveWay() {
+	t, began := &c.stint, c.srv.clock()
+	if int(c.srv.awake.Load()) < runtime.GOMAXPROCS(0) || !c.srv.rounds.wait(t.round) {
+		runtime.Gosched()
+	}
+	t.since = c.srv.clock()
+	t.waited = t.since - began
+}
+
+// sleeps and wakes keep the books of who sleeps. They are called on the way into and out of a wait
+// for input.
+func (c *conn) sleeps() {
+	c.stint.asleep, c.stint.since = true, 0
+	c.srv.awake.Add(-1)
+	c.srv.asleep.Add(1)
+}
+
+func (c *conn) wakes() {
+	if c.stint.asleep {
+		c.stint.asleep = false
+		c.srv.asleep.Add(-1)
+		c.srv.awake.Add(1)
+	}
+}
+
+// clock is the time since the server began.
+func (s *Server) clock() time.Duration { return time.Since(s.began) }

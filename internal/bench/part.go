@@ -28,7 +28,7 @@ func floorPart(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	return floor.Serve(ctx, l, true)
+	return floor.Serve(ctx, l, floor.Options{Alone: true})
 }
 
 // outcome is what a load came to, as JSON.

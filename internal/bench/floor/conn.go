@@ -8,8 +8,8 @@ import (
 type conn struct {
 	sock    *wire.Socket
 	in      []byte
-	have    int    // bytes of in that are filled
-	blob    []byte // what is read, of all connections
+	have    int // bytes of in that are filled
+	medium  *medium
 	cap     [8]byte
 	headers []byte            // of the batch
 	answers int               // headers in use
@@ -26,14 +26,14 @@ type write struct {
 	total int
 }
 
-func newConn(s *wire.Socket, blob []byte) *conn {
+func newConn(s *wire.Socket, m *medium) *conn {
 	c := &conn{
-		sock: s, in: make([]byte, inSize), blob: blob,
+		sock: s, in: make([]byte, inSize), medium: m,
 		headers: make([]byte, maxAnswer*wire.HeaderLen), out: make([][]byte, 0, 2*maxAnswer),
 		pending: make(map[uint32]*write), stat: 1,
 	}
 	last := wire.Header(c.cap[:]) // READ CAPACITY (10) parameter data
-	last.Put(0, Blocks-1)
+	last.Put(0, m.blocks-1)
 	last.Put(4, BlockSize)
 	return c
 }
@@ -152,7 +152,11 @@ func (c *conn) command(h wire.Header, tag uint32) error {
 	case h[1]&wire.FlagRead != 0 && total > 0 && h[wire.CDB] == wire.ReadCapacity:
 		c.dataIn(tag, c.cap[:min(total, len(c.cap))])
 	case h[1]&wire.FlagRead != 0 && total > 0:
-		c.dataIn(tag, c.blob[:total])
+		data := c.medium.at(h.Get(wire.CDB+2), total)
+		if data == nil {
+			return errRequest
+		}
+		c.dataIn(tag, data)
 	case h[1]&wire.FlagWrite != 0 && sent < total:
 		if len(c.pending) > window {
 			return errRequest

@@ -2,7 +2,8 @@
 // the limit that targets are compared with.
 //
 // It is no target. It keeps no state but what a transfer needs, answers every read from one
-// static buffer, throws written data away, and checks nothing that it does not need. The
+// static buffer, or from memory of the size of a disk, throws written data away, and checks
+// nothing that it does not need. The
 // answers to all that one read brought go out in one vectored write, or in as few as the
 // kernel allows. Each connection has a thread, which sleeps in the kernel.
 package floor
@@ -16,11 +17,21 @@ import (
 	"github.com/goscst/goscst/internal/bench/wire"
 )
 
-// What a floor says that it is.
+// What a floor without a disk says that it is.
 const (
-	BlockSize = 512     // bytes
+	BlockSize = 512     // bytes, also with a disk
 	Blocks    = 1 << 21 // 1 GiB
 )
+
+// Options are how a floor serves. The zero value is ready for use.
+type Options struct {
+	// Alone is the option of [wire.Options].
+	Alone bool
+	// Disk is the size in bytes of the memory that reads are answered from, each from the
+	// place that it names: a multiple of 2 MiB, less than 2 TiB. All of it is touched before
+	// Serve accepts. 0: every read is answered from one page.
+	Disk int64
+}
 
 // Limits of what it negotiates and of a batch.
 const (
@@ -42,12 +53,13 @@ const (
 var errRequest = errors.New("floor: a request that it has no answer to")
 
 // Serve answers the connections that l accepts until ctx is done. It closes l, and returns
-// when all connections are over. Alone is the option of [wire.Options].
-func Serve(ctx context.Context, l net.Listener, alone bool) error {
-	blob, err := wire.Zeros(maxData)
+// when all connections are over.
+func Serve(ctx context.Context, l net.Listener, opt Options) error {
+	m, err := newMedium(opt.Disk)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
+	defer m.free() // after wg.Wait
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() }) // Accept fails then
@@ -63,18 +75,18 @@ func Serve(ctx context.Context, l net.Listener, alone bool) error {
 		if err != nil {
 			return errors.Join(err, l.Close())
 		}
-		s, err := wire.NewSocket(c, wire.Options{Alone: alone})
+		s, err := wire.NewSocket(c, wire.Options{Alone: opt.Alone})
 		if err != nil {
 			return errors.Join(err, l.Close())
 		}
-		wg.Go(func() { serve(ctx, s, blob) })
+		wg.Go(func() { serve(ctx, s, m) })
 	}
 }
 
 // serve answers one connection until it ends, which is no error of the floor.
-func serve(ctx context.Context, s *wire.Socket, blob []byte) {
+func serve(ctx context.Context, s *wire.Socket, m *medium) {
 	release := s.Until(ctx)
-	_ = newConn(s, blob).run()
+	_ = newConn(s, m).run()
 	release()
 	_ = s.Close()
 }

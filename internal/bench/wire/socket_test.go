@@ -122,3 +122,12 @@ func TestZeros(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, make([]byte, 1<<20), b)
 }
+
+func TestMemory(t *testing.T) {
+	b, err := Memory(2 * HugePage)
+	require.NoError(t, err)
+	require.Len(t, b, 2*HugePage)
+	b[0], b[len(b)-1] = 1, 2
+	require.Equal(t, make([]byte, len(b)-2), b[1:len(b)-1])
+	Free(b)
+}

@@ -7,8 +7,11 @@ import (
 	"github.com/goscst/goscst/internal/bench/wire"
 )
 
-// inSize is the length of the receive buffer in bytes: more than the sockets hold.
-const inSize = 8 << 20
+// Lengths of receive buffers in bytes.
+const (
+	inSize   = 8 << 20  // more than the sockets hold
+	idleSize = 64 << 10 // enough for logins and single commands
+)
 
 // conn is one session.
 type conn struct {
@@ -48,6 +51,7 @@ type conn struct {
 // task is one of the commands that are in progress at once.
 type task struct {
 	tag   uint32 // unique while it is in progress
+	lun   int
 	place uint64
 	write bool
 	got   int // bytes that were read
@@ -58,10 +62,16 @@ type task struct {
 const never time.Duration = -1
 
 func newConn(cfg *Config, id int, s *wire.Socket) *conn {
+	size := inSize
+	if id >= cfg.Conns { // it does nothing
+		idle := *cfg
+		idle.Depth, idle.Writes, idle.LUNs = 1, 0, 0
+		cfg, size = &idle, idleSize
+	}
 	c := &conn{
 		cfg: cfg, sock: s, release: func() {},
 		params: params{segment: 8192, firstBurst: 65536, immediate: true}, // the defaults of RFC 7143 13
-		in:     make([]byte, inSize), data: make([]byte, cfg.Block),
+		in:     make([]byte, size), data: make([]byte, cfg.Block),
 		vec: make([][]byte, 3), head: make(wire.Header, wire.HeaderLen),
 		out:   make([]byte, 0, cfg.Depth*(wire.HeaderLen+min(cfg.Block, firstBurst)+4)),
 		tasks: make([]task, cfg.Depth), seed: word(uint64(id)) | 1,
@@ -138,7 +148,12 @@ func (c *conn) command(t *task, now time.Duration) {
 	at := len(c.out)
 	c.out = append(c.out, make([]byte, wire.HeaderLen)...) // extends in place: no allocation
 	h := wire.Header(c.out[at:])
-	h[0], h[1], h[9] = wire.OpCommand, wire.Final|wire.AttrSimple|wire.FlagRead, c.cfg.LUN
+	h[0], h[1] = wire.OpCommand, wire.Final|wire.AttrSimple|wire.FlagRead
+	t.lun = int(c.cfg.LUN)
+	if c.cfg.LUNs > 1 {
+		t.lun += int(c.random() % uint64(c.cfg.LUNs))
+	}
+	setLUN(h, t.lun)
 	h.Put(wire.Tag, t.tag)
 	h.Put(wire.Expected, uint32(c.cfg.Block))
 	h.Put(wire.CmdSN, c.cmd)
@@ -209,4 +224,13 @@ func unexpected(h wire.Header) error {
 		return fmt.Errorf("the target sends an asynchronous message, event %d", h[36])
 	}
 	return fmt.Errorf("opcode %02xh, tag %08xh at a time when it makes no sense", h.Op(), h.Get(wire.Tag))
+}
+
+// setLUN names a logical unit, 0 to maxLUN (SAM-5 4.7).
+func setLUN(h wire.Header, lun int) {
+	if lun > 255 {
+		h[8] = 0x40 // flat space addressing
+	}
+	h[8] |= byte(lun >> 8)
+	h[9] = byte(lun)
 }

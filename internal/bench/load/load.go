@@ -14,8 +14,10 @@ type Config struct {
 	Addr   string // HOST:PORT
 	Target string // iSCSI name
 	LUN    uint8
+	LUNs   int // as many logical units from LUN on, of one size, at random; 0: one
 
 	Conns  int  // connections, each a session
+	Idle   int  // further sessions, which do nothing
 	Depth  int  // commands in progress on each
 	Block  int  // bytes of a command: a multiple of 512
 	Random bool // random places in place of ascending ones
@@ -55,6 +57,8 @@ const MaxConns = 128
 const (
 	maxDepth = 4096
 	maxBlock = 1 << 20
+	maxIdle  = 10000
+	maxLUN   = 1<<14 - 1 // of flat space addressing (SAM-5 4.7.7.3)
 )
 
 // Check returns what is wrong with the configuration.
@@ -62,6 +66,10 @@ func (c *Config) Check() error {
 	switch {
 	case c.Conns < 1 || c.Conns > MaxConns:
 		return fmt.Errorf("load: %d connections: 1 to %d are allowed", c.Conns, MaxConns)
+	case c.Idle < 0 || c.Idle > maxIdle:
+		return fmt.Errorf("load: %d idle sessions: 0 to %d are allowed", c.Idle, maxIdle)
+	case c.LUNs < 0 || int(c.LUN)+c.LUNs > maxLUN+1:
+		return fmt.Errorf("load: %d logical units from %d on: none is allowed beyond %d", c.LUNs, c.LUN, maxLUN)
 	case c.Depth < 1 || c.Depth > maxDepth:
 		return fmt.Errorf("load: depth %d: 1 to %d is allowed", c.Depth, maxDepth)
 	case c.Block < 512 || c.Block > maxBlock || c.Block%512 != 0:
@@ -82,7 +90,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	conns := make([]*conn, cfg.Conns)
+	conns := make([]*conn, cfg.Conns+cfg.Idle)
 	defer func() {
 		for _, c := range conns {
 			if c != nil {
@@ -103,7 +111,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	}
 	var wg sync.WaitGroup
 	start := time.Now()
-	for i, c := range conns {
+	for i, c := range conns[:cfg.Conns] {
 		wg.Go(func() {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
@@ -122,7 +130,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		return nil, err
 	}
 	r.CPU = end - cpu
-	r.sum(conns, uint64(cfg.Block))
+	r.sum(conns[:cfg.Conns], uint64(cfg.Block))
 	return r, nil
 }
 

@@ -2,6 +2,7 @@ package load_test
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"testing"
 	"time"
@@ -95,6 +96,37 @@ func TestRunVerifies(t *testing.T) {
 	require.EqualValues(t, size-2*4096, r.Bytes)
 }
 
+// TestRunManyLUNs reads from logical units with numbers of both forms, more than the command
+// window has room for, beside sessions that do nothing.
+func TestRunManyLUNs(t *testing.T) {
+	const luns = 300
+	store := mem.New(size)
+	eng := engine.New(nil)
+	tgt, err := eng.AddTarget(name, nil)
+	require.NoError(t, err)
+	for i := range luns {
+		dev, err := eng.AddDevice(fmt.Sprint("disk", i), disk.New(store, nil), &engine.DeviceOptions{QueueDepth: 16})
+		require.NoError(t, err)
+		require.NoError(t, tgt.Map(uint16(3+i), dev, nil))
+	}
+	tgt.Enable()
+	srv := &iscsi.Server{Engine: eng}
+	a, err := srv.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	r := run(t, a.String(), load.Config{Conns: 2, Idle: 20, LUNs: luns, Depth: 4, Block: 4096, Writes: 100, Once: true})
+	require.EqualValues(t, size/4096, r.Commands)
+	require.Zero(t, r.Errors)
+	r = run(t, a.String(), load.Config{Conns: 1, LUNs: luns, Depth: 16, Block: 4096, Random: true, Count: 3000})
+	require.EqualValues(t, 3000, r.Commands)
+	require.Zero(t, r.Errors)
+	for _, d := range eng.Devices() {
+		require.Greater(t, d.Stats().Commands, uint64(2*3), d.Name()) // more than TEST UNIT READY on each connection
+	}
+	require.NoError(t, srv.Close())
+	require.NoError(t, eng.Shutdown(t.Context()))
+	require.NoError(t, store.Close())
+}
+
 // TestRunTimed does not look at how much was done in the time.
 func TestRunTimed(t *testing.T) {
 	addr, _ := serve(t)
@@ -118,13 +150,17 @@ func TestRunFails(t *testing.T) {
 		want   string
 	}{
 		{func(c *load.Config) { c.Target += "x" }, "login refused"},
-		{func(c *load.Config) { c.LUN = 4 }, "TEST UNIT READY ends with status 02h"},
+		{func(c *load.Config) { c.LUN = 4 }, "TEST UNIT READY to LUN 4 ends with status 02h"},
 		{func(c *load.Config) { c.Addr = "127.0.0.1:1" }, "refused"},
 		{func(c *load.Config) { c.Block = 100 }, "multiple of 512"},
 		{func(c *load.Config) { c.Block = 2 << 20 }, "multiple of 512"},
 		{func(c *load.Config) { c.Conns = 0 }, "connections"},
 		{func(c *load.Config) { c.Conns = load.MaxConns + 1 }, "connections"},
 		{func(c *load.Config) { c.Depth = 0 }, "depth"},
+		{func(c *load.Config) { c.Idle = -1 }, "idle sessions"},
+		{func(c *load.Config) { c.LUNs = -1 }, "logical units"},
+		{func(c *load.Config) { c.LUNs = 1<<14 - 2 }, "none is allowed beyond 16383"},
+		{func(c *load.Config) { c.LUNs = 2 }, "TEST UNIT READY to LUN 4 ends with status 02h"},
 		{func(c *load.Config) { c.Writes = 101 }, "% of writes"},
 		{func(c *load.Config) { c.Count = 0 }, "a duration or a count"},
 		{func(c *load.Config) { c.Addr = silent.Addr().String(); cancelOnAccept(silent, cancel) }, "context canceled"},

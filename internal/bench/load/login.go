@@ -153,20 +153,11 @@ func (c *conn) negotiated(text string) error {
 	return nil
 }
 
-// ready waits for the logical unit and asks for its size, which the connections share.
+// ready waits for the logical units and asks for the size of the first, which the connections
+// share.
 func (c *conn) ready(id uint64) error {
-	const tries = 8 // each takes one unit attention
-	for i := 0; ; i++ {
-		status, _, err := c.simple([]byte{wire.TestUnitReady, 0, 0, 0, 0, 0}, 0)
-		if err != nil {
-			return err
-		}
-		if status == 0 {
-			break
-		}
-		if i == tries {
-			return fmt.Errorf("TEST UNIT READY ends with status %02xh", status)
-		}
+	if err := c.settle(); err != nil {
+		return err
 	}
 	status, data, err := c.simple([]byte{wire.ReadCapacity, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8)
 	if err != nil {
@@ -195,7 +186,8 @@ func (c *conn) ready(id uint64) error {
 func (c *conn) simple(cdb []byte, n int) (status byte, data []byte, err error) {
 	const tag = 1
 	h := wire.Header(make([]byte, wire.HeaderLen))
-	h[0], h[1], h[9] = wire.OpCommand, wire.Final|wire.AttrSimple, c.cfg.LUN
+	h[0], h[1] = wire.OpCommand, wire.Final|wire.AttrSimple
+	setLUN(h, int(c.cfg.LUN))
 	if n > 0 {
 		h[1] |= wire.FlagRead
 	}

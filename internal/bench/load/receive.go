@@ -88,7 +88,8 @@ func (c *conn) dataOut(r wire.Header, t *task) error {
 	for sn := uint32(0); left > 0; sn++ {
 		n := min(left, uint64(c.params.segment))
 		clear(h)
-		h[0], h[9] = wire.OpDataOut, c.cfg.LUN
+		h[0] = wire.OpDataOut
+		setLUN(h, t.lun)
 		if n == left {
 			h[1] = wire.Final
 		}

@@ -19,6 +19,7 @@
 //	wce=on, wce=off   write cache; off makes every write durable when it ends
 //	direct            O_DIRECT; files only
 //	workers=N         blocking commands at once, 1 to 1024; default 16
+//	depth=N           commands of one initiator at once, 1 to 65536; default 128
 //	serial=TEXT       unit serial number: 1 to 64 printable characters, no comma
 //
 // A size is a number of bytes with an optional unit: KiB, MiB, GiB or TiB.

@@ -44,6 +44,7 @@ func TestParseLUN(t *testing.T) {
 		"mem:1MiB,blocksize=4096":             with(func(s *lunSpec) { s.kind, s.size, s.block, s.physExp = "mem", 1<<20, 4096, 0 }),
 		"mem:1MiB,physexp=0,ro,removable":     with(func(s *lunSpec) { s.kind, s.size, s.physExp, s.readOnly, s.removable = "mem", 1<<20, 0, true, true }),
 		"mem:1MiB,thin=off,wce=off,workers=9": with(func(s *lunSpec) { s.kind, s.size, s.thick, s.wce, s.workers = "mem", 1<<20, true, "off", 9 }),
+		"mem:1MiB,depth=1024":                 with(func(s *lunSpec) { s.kind, s.size, s.depth = "mem", 1<<20, 1024 }),
 		"file:x,direct,serial=A 1,thin=on":    with(func(s *lunSpec) { s.kind, s.path, s.direct, s.serial = "file", "x", true, "A 1" }),
 	} {
 		want.text = text
@@ -80,6 +81,8 @@ func TestFlagErrors(t *testing.T) {
 		{"lun", "mem:1MiB,wce=yes", "on and off"},
 		{"lun", "mem:1MiB,direct", "only a file"},
 		{"lun", "mem:1MiB,workers=0", "1 to 1024"},
+		{"lun", "mem:1MiB,depth=0", "1 to 65536"},
+		{"lun", "mem:1MiB,depth=65537", "1 to 65536"},
 		{"lun", "mem:1MiB,serial=", "1 to 64 printable"},
 		{"lun", "mem:1MiB,serial=\x01", "1 to 64 printable"},
 		{"lun", "mem:1MiB,fast", "blocksize="},

@@ -27,6 +27,7 @@ type lunSpec struct {
 	wce       string // on, off, or "" for what the store is
 	direct    bool
 	workers   int // 0: the engine's default
+	depth     int // 0: the engine's default
 	serial    string
 }
 
@@ -105,13 +106,15 @@ func (s *lunSpec) parseOption(option string) (err error) {
 		err = onOff(option, value)
 	case "workers":
 		s.workers, err = number(option, value, 1, 1024)
+	case "depth":
+		s.depth, err = number(option, value, 1, 65536)
 	case "serial":
 		s.serial = value
 		if len(value) < 1 || len(value) > 64 || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
 			err = fmt.Errorf("option %q: 1 to 64 printable ASCII characters are allowed", option)
 		}
 	default:
-		err = fmt.Errorf("option %q: blocksize=, physexp=, ro, removable, thin=, wce=, direct, workers= and serial= are allowed", option)
+		err = fmt.Errorf("option %q: blocksize=, physexp=, ro, removable, thin=, wce=, direct, workers=, depth= and serial= are allowed", option)
 	}
 	return err
 }
@@ -184,7 +187,7 @@ func addLUN(e *engine.Engine, t *engine.Target, number int, s lunSpec) (*lun, er
 		Serial: s.serial, Removable: s.removable, ReadOnly: s.readOnly, NoThin: s.thick,
 		WriteThrough: s.wce == "off", PhysicalExponent: physical(s.physExp),
 	})
-	d, err := e.AddDevice(fmt.Sprintf("lun%d", number), l.disk, &engine.DeviceOptions{Workers: s.workers})
+	d, err := e.AddDevice(fmt.Sprintf("lun%d", number), l.disk, &engine.DeviceOptions{Workers: s.workers, QueueDepth: s.depth})
 	if err != nil {
 		_ = store.Close() // the error that counts is the first
 		return nil, err

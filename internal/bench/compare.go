@@ -20,6 +20,9 @@ var errFailed = errors.New("not everything was measured")
 // are in progress at the end.
 const loadSlack = time.Minute
 
+// errNothing is returned when no row measures any of the targets.
+var errNothing = errors.New("none of these workloads is measured with any of these targets")
+
 // comparison is a run.
 type comparison struct {
 	*options
@@ -29,11 +32,11 @@ type comparison struct {
 	log     io.Writer
 }
 
-// compare makes all measurements and prints the table of those that were made, also when ctx
-// ends or something fails.
+// compare makes all measurements and prints the tables of those that were made, also when ctx
+// ends or something fails. With the option profile it makes profiles instead.
 func compare(ctx context.Context, o *options, stdout, stderr io.Writer) error {
-	for _, m := range o.modes {
-		if err := m.checkCPUs(); err != nil {
+	for _, r := range o.rows {
+		if err := r.mode.checkCPUs(); err != nil {
 			return err
 		}
 	}
@@ -45,7 +48,16 @@ func compare(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 		return err
 	}
 	c := &comparison{options: o, lab: l, targets: l.targets(o), results: make(results), log: stderr}
-	c.run(ctx)
+	if len(c.targets) == 0 {
+		return errNothing
+	}
+	if o.profile != "" {
+		return c.profiles(ctx, stdout)
+	}
+	for n := range c.repetitions {
+		fmt.Fprintf(c.log, "bench: repetition %d of %d\n", n+1, c.repetitions)
+		c.repeat(ctx, n)
+	}
 	fmt.Fprintln(stdout, machine)
 	failed := c.print(stdout)
 	if err := ctx.Err(); err != nil {
@@ -57,65 +69,105 @@ func compare(ctx context.Context, o *options, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// run makes the measurements: within a repetition the targets take turns.
-func (c *comparison) run(ctx context.Context) {
-	for n := range c.repetitions {
-		for _, m := range c.modes {
-			for _, t := range c.targets {
-				if ctx.Err() != nil {
-					return
-				}
-				fmt.Fprintf(c.log, "bench: repetition %d of %d, %s, %s\n", n+1, c.repetitions, m.name, t.name)
-				if err := c.turn(ctx, m, t); err != nil && ctx.Err() == nil {
-					fmt.Fprintf(c.log, "bench: %s: %v\n", t.name, err)
-					for _, w := range c.workloads {
-						c.results.add(place{m.name, w.name, t.name}, sample{failed: err.Error()})
-					}
-				}
+// running is a target in a repetition.
+type running struct {
+	*target
+	process *process // nil: bench has not started it
+	port    int
+	err     error // why it is not to be measured
+}
+
+// repeat makes one measurement of each target in each row. All targets run, and are stopped but for
+// the one that is measured; in each row they are measured right after each other, so that the
+// machine is as fast for one as for another, each time another one first.
+func (c *comparison) repeat(ctx context.Context, n int) {
+	var list []*running
+	defer func() {
+		for _, r := range list {
+			if r.process != nil {
+				r.process.end()
 			}
+		}
+	}()
+	for _, t := range c.targets {
+		if ctx.Err() != nil {
+			return
+		}
+		r := c.begin(ctx, t)
+		if r.err != nil && ctx.Err() == nil {
+			fmt.Fprintf(c.log, "bench: %s: %v\n", t.name, r.err)
+		}
+		list = append(list, r)
+	}
+	for _, row := range c.rows {
+		for i := range list {
+			r := list[(i+n)%len(list)]
+			if !row.workload.measures(r.target) {
+				continue
+			}
+			s := c.sample(ctx, row, r)
+			if ctx.Err() != nil {
+				return
+			}
+			s.repetition = n
+			c.results.add(place{row.mode.name, row.workload.name, r.name}, s)
 		}
 	}
 }
 
-// turn starts a target, measures all workloads and ends it. An error stands for all of them.
-func (c *comparison) turn(ctx context.Context, m mode, t *target) error {
-	var p *process
-	port := t.port
-	var err error
-	if t.start != nil {
-		if port == 0 {
-			if port, err = freePort(); err != nil {
-				return err
-			}
+// begin starts a target, writes its disk and stops it.
+func (c *comparison) begin(ctx context.Context, t *target) *running {
+	r := &running{target: t, port: t.port}
+	m := c.rows[0].mode
+	if t.start == nil {
+		var none *process
+		r.err = none.await(ctx, r.port)
+	} else {
+		if r.port == 0 {
+			r.port, r.err = freePort()
 		}
-		if p, err = t.start(ctx, where{m.server, c.nice}, port); err != nil {
-			return err
+		if r.err == nil {
+			r.process, r.err = t.start(ctx, where{m.server, c.nice}, r.port)
 		}
-		defer p.end()
-	} else if err := p.await(ctx, port); err != nil {
-		return err
 	}
-	if t.prefill && !t.filled {
-		if _, err := c.measure(ctx, m, t, p, port, prefill(), prefillLimit); err != nil {
-			return fmt.Errorf("write the disk once: %w", err)
+	if r.err == nil && t.prefill && !t.filled {
+		if _, err := c.measure(ctx, m, t, r.process, r.port, prefill(), prefillLimit); err != nil {
+			r.err = fmt.Errorf("write the disk once: %w", err)
+		} else {
+			t.filled = t.start == nil
 		}
-		t.filled = t.start == nil
 	}
-	for _, w := range c.workloads {
-		cfg := w.load
-		cfg.Duration = c.duration
-		r, err := c.measure(ctx, m, t, p, port, cfg, c.duration+loadSlack)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		s := sample{result: r}
-		if err != nil {
-			s = sample{failed: err.Error()}
-			fmt.Fprintf(c.log, "bench: %s, %s: %v\n", t.name, w.name, err)
-		}
-		c.results.add(place{m.name, w.name, t.name}, s)
+	if r.process != nil {
+		r.process.freeze()
 	}
-	return nil
+	return r
+}
+
+// sample makes one measurement.
+func (c *comparison) sample(ctx context.Context, row row, r *running) sample {
+	if r.err != nil {
+		return sample{failed: r.err.Error()}
+	}
+	var before int
+	if r.process != nil {
+		r.process.thaw()
+		defer r.process.freeze()
+		before = r.process.output.collections()
+	}
+	cfg := row.workload.load
+	cfg.Duration, cfg.LUNs = c.duration, r.luns
+	result, err := c.measure(ctx, row.mode, r.target, r.process, r.port, cfg, c.duration+loadSlack)
+	if err != nil {
+		if ctx.Err() == nil {
+			fmt.Fprintf(c.log, "bench: %s, %s: %v\n", r.name, row.workload.name, err)
+		}
+		return sample{failed: err.Error()}
+	}
+	s := sample{result: result}
+	if r.flags != nil {
+		s.collects, s.collections = true, r.process.output.collections()-before
+	}
+	return s
 }
 
 // measure makes a load in a process on the client's CPU.

@@ -9,13 +9,14 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 )
 
-// cpus returns a value for the flag of that name whose client's CPU is there, all that mode one needs.
+// cpus returns a value for the flag of that name whose server's CPU is there, all that mode one needs.
 func cpus(t *testing.T) string {
 	t.Helper()
 	var set unix.CPUSet
@@ -24,7 +25,7 @@ func cpus(t *testing.T) string {
 	for !set.IsSet(cpu) {
 		cpu++
 	}
-	return fmt.Sprintf("%d,%d", cpu, cpu+1)
+	return fmt.Sprintf("%d,%d", cpu+1, cpu)
 }
 
 // TestCompare measures the floor, the disks of our target and two targets that fail.
@@ -33,19 +34,66 @@ func TestCompare(t *testing.T) {
 	var out, log bytes.Buffer
 	err := command(t.Context(), []string{
 		"-n", "2", "-s", "0.01", "-m", "one", "-cpus", cpus(t), "-size", "8", "-w", "4k-read-q32,256k-write-q8",
-		"-t", "floor,mem,file", "-variant", "null=-lun null:8MiB", "-variant", "no=-lun nothing",
+		"-t", "floor,floor-disk,mem,poll,file", "-variant", "null=-lun null:8MiB", "-variant", "no=-lun nothing",
 		"no2=1/iqn.a:b/0@/bin/sh -c false",
 	}, nil, &out, &log)
 	require.ErrorIs(t, err, errFailed, "%s", log.String())
-	for _, target := range []string{"floor", "mem", "file", "null"} {
+	for _, target := range []string{"floor", "mem", "poll", "file", "null"} {
 		for _, w := range []string{"4k-read-q32", "256k-write-q8"} {
-			require.Regexp(t, `\| `+w+` \| `+target+` \| [1-9]\d* \| \d+ \| \d+ \| \d+ \| \d+ \| \d+\.\d\d \| \d+\.\d\d \| – \|`, out.String())
+			require.Regexp(t, `\| `+w+` \| `+target+` \| [1-9]\d* \| \d+ \| \d+\.\d\d \| \d+\.\d\d–\d+\.\d\d \| (\d+\.\d\d|–) \| – \|`, out.String())
+			require.Regexp(t, `\| `+w+` \| `+target+` \| \d+ \| \d+ \| \d+ \| \d+\.\d \| \d+\.\d\d \| \d+\.\d\d \| – \|`, out.String())
 		}
 	}
+	require.Regexp(t, `\| 4k-read-q32 \| floor-disk \| [1-9]`, out.String())
+	require.NotRegexp(t, `\| 256k-write-q8 \| floor-disk`, out.String())
+	require.Contains(t, out.String(), "## Aims")
 	require.Contains(t, out.String(), "- one, 4k-read-q32, no: ")
 	require.Contains(t, out.String(), "- one, 256k-write-q8, no2: /bin/sh ended at once: exit status 1")
 	require.NotContains(t, out.String(), "commands failed")
 	requireEmpty(t, os.Getenv("TMPDIR"))
+}
+
+// TestProfile makes profiles of the floor and of our target.
+func TestProfile(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", t.TempDir())
+	var out, log bytes.Buffer
+	err := command(t.Context(), []string{
+		"-profile", dir, "-s", "1", "-m", "one", "-cpus", cpus(t), "-w", "4k-read-q32", "-t", "floor", "-variant", "null=-lun null:8MiB",
+	}, nil, &out, &log)
+	require.NoError(t, err, "%s", log.String())
+	require.Regexp(t, `\| one \| 4k-read-q32 \| floor \| [1-9]`, out.String())
+	require.Regexp(t, `\| one \| 4k-read-q32 \| null \| [1-9]`, out.String())
+	top, err := os.ReadFile(filepath.Join(dir, "one-4k-read-q32-null.top.txt"))
+	require.NoError(t, err)
+	require.Contains(t, string(top), "Type: cpu")
+	require.FileExists(t, filepath.Join(dir, "one-4k-read-q32-null.pprof"))
+	require.NoFileExists(t, filepath.Join(dir, "one-4k-read-q32-floor.pprof"))
+	if installed("perf") {
+		require.FileExists(t, filepath.Join(dir, "one-4k-read-q32-floor.perf.txt"))
+	}
+	requireEmpty(t, os.Getenv("TMPDIR"))
+}
+
+// TestFreeze stops a process that would print and lets it go on.
+func TestFreeze(t *testing.T) {
+	var cpu int
+	_, err := fmt.Sscanf(strings.Split(cpus(t), ",")[1], "%d", &cpu)
+	require.NoError(t, err)
+	p, err := start(where{cpu, 0}, nil, "/bin/sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do :; done")
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return p.output.String() == "ready" }, startLimit, pollEvery)
+	state := func() string {
+		f := strings.Fields(readText(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)))
+		return f[2]
+	}
+	p.freeze()
+	require.Eventually(t, func() bool { return state() == "T" }, startLimit, pollEvery)
+	p.thaw()
+	require.Eventually(t, func() bool { return state() != "T" }, startLimit, pollEvery)
+	p.freeze()
+	p.end() // ends one that is stopped in order, too
+	require.NoError(t, p.err)
 }
 
 // TestCompareEnds ends a run when the load generator is in the midst of its work.
@@ -89,7 +137,7 @@ func TestStartPinned(t *testing.T) {
 	var before, after unix.CPUSet
 	require.NoError(t, unix.SchedGetaffinity(0, &before))
 	var cpu int
-	_, err := fmt.Sscanf(cpus(t), "%d,", &cpu)
+	_, err := fmt.Sscanf(strings.Split(cpus(t), ",")[1], "%d", &cpu)
 	require.NoError(t, err)
 	p, err := start(where{cpu, 3}, []string{"X=y"}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19 /proc/self/stat; echo $X; sleep 1000 & wait")
 	require.NoError(t, err)

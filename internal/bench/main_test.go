@@ -3,12 +3,12 @@ package main
 import (
 	"bytes"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/goscst/goscst/internal/bench/load"
 	"github.com/goscst/goscst/internal/leak"
 )
 
@@ -34,7 +34,7 @@ func TestCommandRefuses(t *testing.T) {
 		{[]string{"-nice", "-21"}, "-nice -21"},
 		{[]string{"-m", "both"}, "-m \"both\": allowed are split,one"},
 		{[]string{"-w", "4k-read-q32,x"}, "-w \"x\": allowed are 4k-read-q32,"},
-		{[]string{"-t", "mem,x"}, "-t \"x\": allowed are floor,tgtd,mem,file"},
+		{[]string{"-t", "mem,x"}, "-t \"x\": allowed are floor,floor-disk,tgtd,mem,poll,file,luns-1,luns-16384, none"},
 		{[]string{"-t", "none"}, "no target"},
 		{[]string{"-cpus", "1,1"}, "-cpus \"1,1\""},
 		{[]string{"-cpus", "1"}, "-cpus \"1\""},
@@ -63,18 +63,86 @@ func TestParse(t *testing.T) {
 		"a=3260/iqn.a:b/7", "b=3261/iqn.c:d/0@/bin/server -x y",
 	}, &complaint)
 	require.NoError(t, err, "%s", complaint.String())
-	require.Equal(t, []string{"4k-read-q32", "4k-read-q1"}, names(o.workloads))
-	o.workloads = nil
+	require.Equal(t, []string{"one 4k-read-q32", "one 4k-read-q1"}, rowNames(o))
+	require.Equal(t, mode{"one", 3, 3}, o.rows[0].mode)
+	o.rows = nil
 	require.Equal(t, &options{
-		repetitions: 5, duration: 500 * time.Millisecond, modes: []mode{{"one", 2, 2}}, builtin: []string{"floor", "file"},
+		repetitions: 5, duration: 500 * time.Millisecond, builtin: []string{"floor", "file"},
 		variants: []variant{{"busy", []string{"-lun", "mem:1GiB", "-busypoll", "50us"}}, {"u", []string{"-lun", "uring:{image}"}}},
 		extra:    []extra{{"a", 3260, "iqn.a:b", 7, []string{}}, {"b", 3261, "iqn.c:d", 0, []string{"/bin/server", "-x", "y"}}},
 		size:     64 << 20, nice: -5,
 	}, o)
 }
 
-func TestWorkloadsAreGood(t *testing.T) {
+// rowNames returns mode and workload of each row.
+func rowNames(o *options) []string {
+	var list []string
+	for _, r := range o.rows {
+		list = append(list, r.mode.name+" "+r.workload.name)
+	}
+	return list
+}
+
+func TestParseDefaults(t *testing.T) {
+	var complaint bytes.Buffer
+	o, err := parse(nil, &complaint)
+	require.NoError(t, err)
+	var want []string
 	for _, w := range workloads() {
+		want = append(want, "split "+w.name)
+	}
+	require.Equal(t, append(want, "one 4k-read-q32"), rowNames(o))
+	require.Equal(t, 400*time.Millisecond, o.duration)
+	require.Contains(t, o.builtin, namePoll)
+	require.Equal(t, installed("tgtd", "tgtadm"), slices.Contains(o.builtin, nameTgtd))
+
+	o, err = parse([]string{"-w", "4k-read-q8,4k-read-q1"}, &complaint)
+	require.NoError(t, err)
+	require.Equal(t, []string{"split 4k-read-q8", "split 4k-read-q1", "one 4k-read-q8", "one 4k-read-q1"}, rowNames(o))
+
+	o, err = parse([]string{"-profile", "d"}, &complaint)
+	require.NoError(t, err)
+	require.Equal(t, "d", o.profile)
+	require.Equal(t, 5*time.Second, o.duration)
+	o, err = parse([]string{"-profile", "d", "-s", "1"}, &complaint)
+	require.NoError(t, err)
+	require.Equal(t, time.Second, o.duration)
+	require.Empty(t, complaint.String())
+}
+
+// TestTargetsOfRows: a target that no row measures is not started.
+func TestTargetsOfRows(t *testing.T) {
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"-w", "4k-read-q32"}, []string{"floor", "floor-disk", "mem", "poll", "file", "v", "x"}},
+		{[]string{"-w", "4k-write-q32"}, []string{"floor", "mem", "poll", "file", "v", "x"}},
+		{[]string{"-w", "4k-read-64x4"}, []string{"floor", "floor-disk", "mem", "v", "x"}},
+		{[]string{"-w", "4k-read-1000s"}, []string{"mem", "v", "x"}},
+		{[]string{"-w", "4k-read-luns"}, []string{"luns-1", "luns-16384"}},
+	} {
+		var complaint bytes.Buffer
+		all := "floor,floor-disk,mem,poll,file,luns-1,luns-16384"
+		o, err := parse(append(c.args, "-t", all, "-variant", "v=-lun null:1GiB", "x=1/iqn.a:b/0"), &complaint)
+		require.NoError(t, err)
+		var got []string
+		for _, t := range (&lab{size: 3 << 20}).targets(o) {
+			got = append(got, t.name)
+		}
+		require.Equal(t, c.want, got)
+	}
+}
+
+func TestWorkloadsAreGood(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, w := range workloads() {
+		require.False(t, seen[w.name])
+		seen[w.name] = true
+		for _, b := range w.builtin {
+			require.Contains(t, builtins(), b)
+		}
+		w.load.LUNs = manyLUNs
 		w.load.Duration = time.Second
 		require.NoError(t, w.load.Check(), w.name)
 	}
@@ -85,6 +153,7 @@ func TestWorkloadsAreGood(t *testing.T) {
 func TestPartsRefuse(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, floorPart(t.Context(), nil))
+	require.Error(t, floorPart(t.Context(), []string{"127.0.0.1:0", "x"}))
 	require.Error(t, loadPart(t.Context(), bytes.NewReader([]byte("{")), &out))
 	require.Empty(t, out.String())
 }
@@ -99,53 +168,13 @@ func TestTail(t *testing.T) {
 	_, _ = w.Write([]byte("the end\xff\n"))
 	require.LessOrEqual(t, len(w.String()), tailSize)
 	require.Regexp(t, "line line the end$", w.String())
+	require.Zero(t, w.collections())
 }
 
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		v    []float64
-		want float64
-	}{{nil, 0}, {[]float64{3}, 3}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 2}, 2}, {[]float64{4, 3, 2, 1}, 2.5}} {
-		require.Equal(t, c.want, median(c.v))
+func TestTailCountsCollections(t *testing.T) {
+	var w tail
+	for _, part := range []string{"gc 1 @0.1s\n", "g", "c", " 2 @", "0.2s\nscavenger\ngcc \n", "\n gc 3\n", "gc ", "3\ngc 4"} {
+		_, _ = w.Write([]byte(part))
 	}
-}
-
-// result is a measurement of one second.
-func result(commands uint64, p50 time.Duration) sample {
-	return sample{result: &load.Result{
-		Commands: commands, Bytes: commands * 4096, Elapsed: time.Second, CPU: time.Duration(commands) * 1500,
-		P50: p50, P99: 2 * p50, P999: 3 * p50,
-	}}
-}
-
-func TestPrint(t *testing.T) {
-	c := &comparison{
-		options: &options{modes: []mode{{"split", 0, 1}}, workloads: workloads()[:2]},
-		targets: []*target{{name: nameFloor}, {name: nameTgtd}, {name: nameMem}},
-		results: make(results),
-	}
-	at := func(w, t string) place { return place{"split", w, t} }
-	for _, n := range []uint64{300000, 100000, 200000} {
-		c.results.add(at("4k-read-q32", nameFloor), result(n, 80*time.Microsecond))
-		c.results.add(at("4k-read-q32", nameTgtd), result(n/4, 90*time.Microsecond))
-		c.results.add(at("4k-read-q32", nameMem), result(n/2, 85*time.Microsecond))
-	}
-	var out bytes.Buffer
-	require.False(t, c.print(&out))
-	require.Equal(t, "\n## split: client on CPU 0, server on CPU 1\n\n"+tableHead+
-		"| 4k-read-q32 | floor | 200000 | 819 | 80 | 160 | 240 | 1.50 | 1.00 | 4.00 |\n"+
-		"| 4k-read-q32 | tgtd | 50000 | 205 | 90 | 180 | 270 | 1.50 | 0.25 | 1.00 |\n"+
-		"| 4k-read-q32 | mem | 100000 | 410 | 85 | 170 | 255 | 1.50 | 0.50 | 2.00 |\n", out.String())
-
-	out.Reset()
-	bad := result(10, time.Millisecond)
-	bad.result.Errors = 3
-	bad.result.CPU = 0
-	c.results.add(at("4k-write-q32", nameMem), bad)
-	c.results.add(at("4k-write-q32", nameMem), sample{failed: "it\nbroke"})
-	c.results.add(at("4k-write-q32", nameMem), sample{result: &load.Result{Elapsed: time.Second}})
-	require.True(t, c.print(&out))
-	require.Contains(t, out.String(), "| 4k-write-q32 | mem | 10 | 0 | 1000 | 2000 | 3000 | – | – | – |\n\n## What failed\n\n"+
-		"- split, 4k-write-q32, mem: 3 commands failed\n- split, 4k-write-q32, mem: it broke\n"+
-		"- split, 4k-write-q32, mem: no command ended in time\n")
+	require.Equal(t, 3, w.collections())
 }

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,14 +18,14 @@ var errUsage = errors.New("wrong arguments")
 type options struct {
 	repetitions int
 	duration    time.Duration // of one measurement
-	modes       []mode
-	workloads   []workload
-	builtin     []string // of floor, tgtd, mem, file
+	rows        []row
+	builtin     []string // targets of bench's own
 	variants    []variant
 	extra       []extra
 	size        int64 // bytes of our disks and tgtd's
 	prefill     bool
-	nice        int // of what is measured, -20 to 19
+	nice        int    // of what is measured, -20 to 19
+	profile     string // folder for profiles, which are made in place of a comparison; "": none
 }
 
 // mode says where client and server run.
@@ -50,10 +51,32 @@ type extra struct {
 
 // Names of targets that bench knows by itself.
 const (
-	nameFloor = "floor"
-	nameTgtd  = "tgtd"
-	nameMem   = "mem"
-	nameFile  = "file"
+	nameFloor     = "floor"
+	nameFloorDisk = "floor-disk"
+	nameTgtd      = "tgtd"
+	nameMem       = "mem"
+	namePoll      = "poll"
+	nameFile      = "file"
+	nameOneLUN    = "luns-1"
+	nameManyLUNs  = "luns-16384"
+)
+
+// builtins returns them, in the order of the table.
+func builtins() []string {
+	return []string{nameFloor, nameFloorDisk, nameTgtd, nameMem, namePoll, nameFile, nameOneLUN, nameManyLUNs}
+}
+
+// Names of modes.
+const (
+	modeSplit = "split"
+	modeOne   = "one"
+)
+
+// Defaults of flags.
+const (
+	defaultReps    = 10
+	defaultSeconds = 0.4
+	profileSeconds = 5 // with -profile
 )
 
 // parse reads the command line. It prints what is wrong with it, or the usage, to stderr.
@@ -64,15 +87,16 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	var mib int64
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.repetitions, "n", 3, "`repetitions` of each measurement; the table has medians")
-	f.Float64Var(&seconds, "s", 2, "`seconds` of each measurement")
+	f.IntVar(&o.repetitions, "n", defaultReps, "`repetitions` of each measurement; the tables have medians")
+	f.Float64Var(&seconds, "s", defaultSeconds, "`seconds` of each measurement; the default is 5 with -profile")
 	f.StringVar(&modes, "m", "split,one", "`modes`: split, client and server on a CPU each; one, both on one")
-	f.StringVar(&loads, "w", "", "`workloads` (default all): "+strings.Join(names(workloads()), ","))
-	f.StringVar(&targets, "t", "", "`targets` of floor,tgtd,mem,file (default all, tgtd if it is installed)")
+	f.StringVar(&loads, "w", "", "`workloads` (default all, in mode one only 4k-read-q32): "+strings.Join(names(workloads()), ","))
+	f.StringVar(&targets, "t", "", "`targets` (default all, tgtd if it is installed) of "+strings.Join(builtins(), ",")+", or none")
 	f.StringVar(&cpus, "cpus", "0,1", "`CPUs` of client and server")
 	f.Int64Var(&mib, "size", 1024, "`MiB` of each disk")
 	f.BoolVar(&o.prefill, "prefill", true, "write all of a disk once before it is measured")
 	f.IntVar(&o.nice, "nice", 0, "`niceness` of clients and servers; less than 0 keeps other programs off their CPUs, and takes root")
+	f.StringVar(&o.profile, "profile", "", "`folder` for profiles: make one of each target in each row, in place of the comparison")
 	f.Func("variant", "`NAME=FLAGS`: examples/target with these flags as a further target, whose LUN 0 is measured;\n"+
 		"may be repeated", func(s string) error {
 		name, flags, _ := strings.Cut(s, "=")
@@ -91,6 +115,11 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 			return nil, err
 		}
 		return nil, errUsage // flag has printed the reason
+	}
+	set := make(map[string]bool)
+	f.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	if o.profile != "" && !set["s"] {
+		seconds = profileSeconds
 	}
 	err := o.set(seconds, modes, loads, targets, cpus, mib)
 	for _, arg := range f.Args() {
@@ -138,16 +167,25 @@ func (o *options) set(seconds float64, modes, loads, targets, cpus string, mib i
 	if err1 != nil || err2 != nil || client == server {
 		return fmt.Errorf("-cpus %q: two different numbers are allowed, such as 0,1", cpus)
 	}
-	all := []mode{{"split", int(client), int(server)}, {"one", int(client), int(client)}}
-	if o.modes, err = selectNamed(all, func(m mode) string { return m.name }, modes); err != nil {
+	all := []mode{{modeSplit, int(client), int(server)}, {modeOne, int(server), int(server)}}
+	selected, err := selectNamed(all, func(m mode) string { return m.name }, modes)
+	if err != nil {
 		return fmt.Errorf("-m %w", err)
 	}
-	if o.workloads, err = selectNamed(workloads(), func(w workload) string { return w.name }, loads); err != nil {
+	list, err := selectNamed(workloads(), func(w workload) string { return w.name }, loads)
+	if err != nil {
 		return fmt.Errorf("-w %w", err)
 	}
-	builtin := []string{nameFloor, nameTgtd, nameMem, nameFile}
+	for _, m := range selected {
+		for _, w := range list {
+			if loads != "" || m.name == modeSplit || w.one {
+				o.rows = append(o.rows, row{m, w})
+			}
+		}
+	}
+	builtin := builtins()
 	if targets == "" && !installed("tgtd", "tgtadm") {
-		targets = strings.Join([]string{nameFloor, nameMem, nameFile}, ",")
+		builtin = slices.DeleteFunc(builtin, func(s string) bool { return s == nameTgtd })
 	}
 	if targets == "none" {
 		return nil

@@ -81,6 +81,7 @@ func (p *process) end() {
 		p.kill()
 		return
 	}
+	p.thaw()
 	terminate(p.cmd)
 	t := time.NewTimer(stopLimit)
 	defer t.Stop()
@@ -97,13 +98,25 @@ func (p *process) kill() {
 	<-p.exited
 }
 
-// tail is a writer that keeps the last of what is written.
+// freeze stops the process and its children until thaw: nothing that they do disturbs others.
+func (p *process) freeze() { freezeGroup(p.cmd) }
+
+// thaw lets a process that was stopped go on.
+func (p *process) thaw() { thawGroup(p.cmd) }
+
+// tail is a writer that keeps the last of what is written, and counts the lines by which the Go
+// runtime tells of a collection of garbage, with GODEBUG=gctrace=1.
 type tail struct {
 	mu   sync.Mutex
 	last []byte // guarded by mu
+	line []byte // guarded by mu; how the line begins that is not ended, gcMark at most
+	gcs  int    // guarded by mu
 }
 
 const tailSize = 2 << 10
+
+// gcMark is how such a line begins.
+const gcMark = "gc "
 
 // Write never fails.
 func (t *tail) Write(b []byte) (int, error) {
@@ -111,7 +124,25 @@ func (t *tail) Write(b []byte) (int, error) {
 	defer t.mu.Unlock()
 	t.last = append(t.last, b...)
 	t.last = t.last[max(len(t.last)-tailSize, 0):]
+	for _, x := range b {
+		switch {
+		case x == '\n':
+			if string(t.line) == gcMark {
+				t.gcs++
+			}
+			t.line = t.line[:0]
+		case len(t.line) < len(gcMark):
+			t.line = append(t.line, x)
+		}
+	}
 	return len(b), nil
+}
+
+// collections returns how many collections of garbage were told of.
+func (t *tail) collections() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.gcs
 }
 
 // String returns it as one line.

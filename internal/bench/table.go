@@ -5,129 +5,128 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/goscst/goscst/internal/bench/load"
 )
 
-// place is where a measurement stands in the tables.
-type place struct{ mode, workload, target string }
-
-// sample is one measurement.
-type sample struct {
-	result *load.Result
-	failed string // why there is none
-}
-
-// results are all measurements.
-type results map[place][]sample
-
-func (r results) add(p place, s sample) { r[p] = append(r[p], s) }
-
-// figures are the medians of a place.
-type figures struct {
-	iops, mbps      float64 // MB are 10^6 bytes
-	p50, p99, p999  float64 // microseconds
-	cpu             float64 // microseconds of the server for each command; 0: not known
-	errors          uint64  // commands that failed, in all repetitions
-	samples, failed int
-}
-
-// figures returns the medians, each on its own, of what was measured at p.
-func (r results) figures(p place) figures {
-	var f figures
-	var iops, mbps, p50, p99, p999, cpu []float64
-	for _, s := range r[p] {
-		if s.result == nil || s.result.Commands == 0 || s.result.Elapsed <= 0 {
-			f.failed++
-			continue
-		}
-		x, seconds, n := s.result, s.result.Elapsed.Seconds(), float64(s.result.Commands)
-		f.samples++
-		f.errors += x.Errors
-		iops = append(iops, n/seconds)
-		mbps = append(mbps, float64(x.Bytes)/seconds/1e6)
-		p50 = append(p50, micros(x.P50))
-		p99 = append(p99, micros(x.P99))
-		p999 = append(p999, micros(x.P999))
-		cpu = append(cpu, micros(x.CPU)/n)
-	}
-	f.iops, f.mbps, f.cpu = median(iops), median(mbps), median(cpu)
-	f.p50, f.p99, f.p999 = median(p50), median(p99), median(p999)
-	return f
-}
-
-// median returns the middle value, the mean of both for an even number, 0 for none. It sorts.
-func median(v []float64) float64 {
-	slices.Sort(v)
-	switch n := len(v); {
-	case n == 0:
-		return 0
-	case n%2 == 0:
-		return (v[n/2-1] + v[n/2]) / 2
-	default:
-		return v[n/2]
-	}
-}
-
-func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-const tableHead = `| workload | target | IOPS | MB/s | p50 µs | p99 µs | p99.9 µs | CPU µs/IO | × floor | × tgtd |
-|---|---|---:|---:|---:|---:|---:|---:|---:|---:|
+const (
+	speedHead = `| workload | target | IOPS | MB/s | × floor | middle half | × floor-disk | × tgtd | aim |
+|---|---|---:|---:|---:|---:|---:|---:|---|
 `
+	costHead = `| workload | target | p50 µs | p99 µs | p99.9 µs | p99.9/p50 | CPU µs/IO | × floor | × tgtd | GC/10⁶ | aim |
+|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---|
+`
+)
 
-// print writes a table for each mode and what failed, and reports whether anything did.
+// print writes tables for each mode, what became of the aims and what failed, and reports whether
+// anything did.
 func (c *comparison) print(w io.Writer) (failed bool) {
-	var notes []string
-	for _, m := range c.modes {
-		fmt.Fprintf(w, "\n## %s: client on CPU %d, server on CPU %d\n\n%s", m.name, m.client, m.server, tableHead)
-		for _, load := range c.workloads {
-			floor := c.results.figures(place{m.name, load.name, nameFloor}).iops
-			tgtd := c.results.figures(place{m.name, load.name, nameTgtd}).iops
-			for _, t := range c.targets {
-				p := place{m.name, load.name, t.name}
-				f := c.results.figures(p)
-				if f.samples > 0 {
-					fmt.Fprint(w, f.row(load.name, t.name, floor, tgtd))
+	for _, m := range []string{modeSplit, modeOne} {
+		for _, growth := range []bool{false, true} {
+			var rows []row
+			for _, r := range c.rows {
+				if r.mode.name == m && r.workload.growth == growth {
+					rows = append(rows, r)
 				}
-				notes = append(notes, c.results.notes(p, f)...)
 			}
+			if len(rows) == 0 {
+				continue
+			}
+			what := "speed"
+			if growth {
+				what = "growth"
+			}
+			fmt.Fprintf(w, "\n## %s, mode %s: client on CPU %d, server on CPU %d\n\n%s", what, m, rows[0].mode.client, rows[0].mode.server, speedHead)
+			c.each(rows, func(p place) { fmt.Fprint(w, c.results.speedRow(p)) })
+			fmt.Fprintf(w, "\n%s", costHead)
+			c.each(rows, func(p place) { fmt.Fprint(w, c.results.costRow(p)) })
 		}
 	}
+	fmt.Fprintf(w, "\n## Aims\n\n%s", c.results.summary())
+	var notes []string
+	c.each(c.rows, func(p place) { notes = append(notes, c.results.notes(p)...) })
 	if len(notes) > 0 {
 		fmt.Fprintf(w, "\n## What failed\n\n%s\n", strings.Join(notes, "\n"))
 	}
 	return len(notes) > 0
 }
 
-// row returns a line of a table.
-func (f figures) row(workload, target string, floor, tgtd float64) string {
-	return fmt.Sprintf("| %s | %s | %.0f | %.0f | %.0f | %.0f | %.0f | %s | %s | %s |\n",
-		workload, target, f.iops, f.mbps, f.p50, f.p99, f.p999, known(f.cpu, 1), known(f.iops, floor), known(f.iops, tgtd))
+// each calls do with all places of the rows.
+func (c *comparison) each(rows []row, do func(place)) {
+	for _, r := range rows {
+		for _, t := range c.targets {
+			if r.workload.measures(t) {
+				do(place{r.mode.name, r.workload.name, t.name})
+			}
+		}
+	}
 }
 
-// known returns the ratio of two numbers, "–" if one of them is not known.
-func known(a, b float64) string {
-	if a == 0 || b == 0 {
-		return "–"
+// speedRow returns a line of a table of speed, "" if nothing is known.
+func (r results) speedRow(p place) string {
+	rate := r.values(iops, p)
+	if rate.n == 0 {
+		return ""
 	}
-	return fmt.Sprintf("%.2f", a/b)
+	floor := r.ratios(iops, p, p.with(nameFloor))
+	return cells(
+		p.workload, p.target, rate.with("%.0f"), r.values(mbps, p).with("%.0f"),
+		floor.with("%.2f"), floor.quartiles(), r.ratios(iops, p, p.with(nameFloorDisk)).with("%.2f"),
+		r.ratios(iops, p, p.with(nameTgtd)).with("%.2f"), r.verdicts(p, iops, false),
+	)
 }
 
-// notes returns a line for each thing that failed at p.
-func (r results) notes(p place, f figures) []string {
-	var notes []string
-	at := fmt.Sprintf("- %s, %s, %s: ", p.mode, p.workload, p.target)
-	if f.errors > 0 {
-		notes = append(notes, fmt.Sprintf("%s%d commands failed", at, f.errors))
+// costRow returns a line of a table of cost, "" if nothing is known.
+func (r results) costRow(p place) string {
+	median := r.values(p50, p)
+	if median.n == 0 {
+		return ""
 	}
+	garbage := "–"
+	if n, known := r.collections(p); known {
+		garbage = fmt.Sprintf("%.2f", n)
+	}
+	return cells(
+		p.workload, p.target, median.with("%.0f"), r.values(p99, p).with("%.0f"), r.values(p999, p).with("%.0f"),
+		r.values(stretch, p).with("%.1f"), r.values(cpu, p).with("%.2f"), r.ratios(cpu, p, p.with(nameFloor)).with("%.2f"),
+		r.ratios(cpu, p, p.with(nameTgtd)).with("%.2f"), garbage, r.verdicts(p, iops, true),
+	)
+}
+
+// cells returns a line of a table.
+func cells(text ...string) string { return "| " + strings.Join(text, " | ") + " |\n" }
+
+// notes returns a line for each thing that failed at p, and how often.
+func (r results) notes(p place) []string {
+	var failures []string
+	errors := uint64(0)
 	for _, s := range r[p] {
 		switch {
 		case s.result == nil:
-			notes = append(notes, at+strings.Join(strings.Fields(s.failed), " "))
-		case s.result.Commands == 0 || s.result.Elapsed <= 0:
-			notes = append(notes, at+"no command ended in time")
+			failures = append(failures, strings.Join(strings.Fields(s.failed), " "))
+		case !s.good():
+			failures = append(failures, "no command ended in time")
+		default:
+			errors += s.result.Errors
 		}
+	}
+	if errors > 0 {
+		failures = append(failures, fmt.Sprintf("%d commands failed", errors))
+	}
+	var notes []string
+	for i, f := range failures {
+		if slices.Contains(failures[:i], f) {
+			continue
+		}
+		n := 0
+		for _, g := range failures[i:] {
+			if g == f {
+				n++
+			}
+		}
+		note := fmt.Sprintf("- %s, %s, %s: %s", p.mode, p.workload, p.target, f)
+		if n > 1 {
+			note += fmt.Sprintf(" (%d times)", n)
+		}
+		notes = append(notes, note)
 	}
 	return notes
 }

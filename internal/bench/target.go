@@ -6,8 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+
+	"github.com/goscst/goscst/internal/bench/wire"
 )
 
 // iqn is the name of the targets that bench configures.
@@ -22,6 +26,10 @@ type target struct {
 	// start runs it at a place and a port; it is ready to log in when start returns. nil: it runs.
 	start func(ctx context.Context, w where, port int) (*process, error)
 	port  int // if it runs
+
+	builtin bool
+	flags   []string // of our target; nil: it is another
+	luns    int      // logical units that commands go to; 0: one
 
 	prefill bool // its disk is to be written once after each start
 	filled  bool // that is done for one that runs
@@ -46,13 +54,9 @@ func setUp(ctx context.Context, o *options) (l *lab, err error) {
 		return l, err
 	}
 	var ours, image bool
-	for _, name := range o.builtin {
-		ours = ours || name == nameMem || name == nameFile
-		image = image || name == nameTgtd || name == nameFile
-	}
-	for _, v := range o.variants {
-		ours = true
-		image = image || strings.Contains(strings.Join(v.flags, " "), imageMark)
+	for _, t := range l.targets(o) { // as if there were an image already
+		ours = ours || t.flags != nil
+		image = image || t.name == nameTgtd || strings.Contains(strings.Join(t.flags, " "), imageMark)
 	}
 	if ours {
 		if err := l.build(ctx); err != nil {
@@ -116,29 +120,42 @@ func (l *lab) writeImage(ctx context.Context) error {
 	return nil
 }
 
-// targets returns what the options ask for, in the order of the table.
+// targets returns what the options ask for and some row measures, in the order of the table.
 func (l *lab) targets(o *options) []*target {
+	mem := fmt.Sprintf("mem:%dMiB,depth=1024", l.size>>20)
 	var list []*target
 	for _, name := range o.builtin {
-		t := &target{name: name, iqn: iqn}
+		t := &target{name: name, iqn: iqn, builtin: true}
 		switch name {
 		case nameFloor:
-			t.start = l.startFloor
+			t.start = l.startFloor(0)
+		case nameFloorDisk:
+			t.start = l.startFloor((l.size + wire.HugePage - 1) / wire.HugePage * wire.HugePage)
 		case nameTgtd:
 			t.start, t.lun = l.startTgtd, 1
 		case nameMem:
-			t.start, t.prefill = l.startOurs("-lun", fmt.Sprintf("mem:%dMiB", l.size>>20)), o.prefill
+			t.flags, t.prefill = []string{"-lun", mem}, o.prefill
+		case namePoll:
+			t.flags, t.prefill = []string{"-lun", mem, "-busypoll", "50us"}, o.prefill
 		case nameFile:
-			t.start = l.startOurs("-lun", "file:"+l.image)
+			t.flags = []string{"-lun", "file:" + imageMark}
+		case nameOneLUN:
+			t.flags = []string{"-lun", "null:1GiB"}
+		case nameManyLUNs:
+			t.luns = manyLUNs
+			for range manyLUNs {
+				t.flags = append(t.flags, "-lun", "null:1GiB")
+			}
 		}
 		list = append(list, t)
 	}
 	for _, v := range o.variants {
-		var flags []string
-		for _, f := range v.flags {
-			flags = append(flags, strings.ReplaceAll(f, imageMark, l.image))
+		list = append(list, &target{name: v.name, iqn: iqn, flags: v.flags, prefill: o.prefill})
+	}
+	for _, t := range list {
+		if t.flags != nil {
+			t.start = l.startOurs(t.flags...)
 		}
-		list = append(list, &target{name: v.name, iqn: iqn, start: l.startOurs(flags...), prefill: o.prefill})
 	}
 	for _, e := range o.extra {
 		t := &target{name: e.name, iqn: e.iqn, lun: e.lun, port: e.port, prefill: o.prefill}
@@ -150,22 +167,36 @@ func (l *lab) targets(o *options) []*target {
 		}
 		list = append(list, t)
 	}
-	return list
+	return slices.DeleteFunc(list, func(t *target) bool {
+		return !slices.ContainsFunc(o.rows, func(r row) bool { return r.workload.measures(t) })
+	})
 }
 
-// imageMark stands for the path of the image in the flags of a variant.
+// imageMark stands for the path of the image in the flags of our target.
 const imageMark = "{image}"
 
-func (l *lab) startFloor(ctx context.Context, w where, port int) (*process, error) {
-	p, err := start(w, nil, l.self, partFloor, loopback(port))
-	return ready(ctx, p, port, err)
+// startFloor returns a function that starts a floor with a disk of that many bytes, or without one.
+func (l *lab) startFloor(disk int64) func(context.Context, where, int) (*process, error) {
+	return func(ctx context.Context, w where, port int) (*process, error) {
+		p, err := start(w, nil, l.self, partFloor, loopback(port), strconv.FormatInt(disk, 10))
+		return ready(ctx, p, port, err)
+	}
 }
 
-// startOurs returns a function that starts our target with the flags.
+// startOurs returns a function that starts our target with the flags. It counts its collections of
+// garbage.
 func (l *lab) startOurs(flags ...string) func(context.Context, where, int) (*process, error) {
 	return func(ctx context.Context, w where, port int) (*process, error) {
-		args := append(flags[:len(flags):len(flags)], "-listen", loopback(port), "-iqn", iqn)
-		p, err := start(w, nil, l.ours, args...)
+		var args []string
+		for _, f := range flags {
+			args = append(args, strings.ReplaceAll(f, imageMark, l.image))
+		}
+		args = append(args, "-listen", loopback(port), "-iqn", iqn)
+		trace := "gctrace=1"
+		if old := os.Getenv("GODEBUG"); old != "" {
+			trace = old + "," + trace
+		}
+		p, err := start(w, []string{"GODEBUG=" + trace}, l.ours, args...)
 		return ready(ctx, p, port, err)
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,22 +13,75 @@ import (
 type workload struct {
 	name string
 	load load.Config // without the target
+	// growth: the row shows how cost grows with something. Such rows have a table of their own,
+	// and fewer targets.
+	growth bool
+	// builtin are the targets of bench's own that are measured; nil: those that are not for
+	// certain rows.
+	builtin []string
+	// alone: no other targets are measured.
+	alone bool
+	// one: measured in mode one, too, without being asked for.
+	one bool
 }
 
-// workloads returns all of them, in the order of the table.
+// manyLUNs is how many logical units the target luns-16384 has: all that flat space addressing has
+// room for.
+const manyLUNs = 1 << 14
+
+// workloads returns all of them, in the order in which they are measured: what is compared with
+// each other stands together.
 func workloads() []workload {
 	const k = 1 << 10
-	return []workload{
-		{"4k-read-q32", load.Config{Conns: 1, Depth: 32, Block: 4 * k, Random: true}},
-		{"4k-write-q32", load.Config{Conns: 1, Depth: 32, Block: 4 * k, Random: true, Writes: 100}},
-		{"4k-read-q1", load.Config{Conns: 1, Depth: 1, Block: 4 * k, Random: true}},
-		{"256k-read-q8", load.Config{Conns: 1, Depth: 8, Block: 256 * k}},
-		{"256k-write-q8", load.Config{Conns: 1, Depth: 8, Block: 256 * k, Writes: 100}},
-		{"4k-read-4x16", load.Config{Conns: 4, Depth: 16, Block: 4 * k, Random: true}},
-		{"1m-read-q4", load.Config{Conns: 1, Depth: 4, Block: 1024 * k}},
-		{"8k-mix-q32", load.Config{Conns: 1, Depth: 32, Block: 8 * k, Random: true, Writes: 30}},
-		{"4k-read-64x4", load.Config{Conns: 64, Depth: 4, Block: 4 * k, Random: true}},
+	limits := []string{nameFloor, nameFloorDisk, nameMem}
+	random := func(conns, depth int) load.Config {
+		return load.Config{Conns: conns, Depth: depth, Block: 4 * k, Random: true}
 	}
+	sessions := random(1, 32)
+	sessions.Idle = 999
+	list := []workload{
+		{name: "4k-read-q32", load: random(1, 32), one: true},
+		{name: "4k-read-q8", load: random(1, 8), growth: true, builtin: limits},
+		{name: "4k-read-q128", load: random(1, 128), growth: true, builtin: limits},
+		{name: "4k-read-q1024", load: random(1, 1024), growth: true, builtin: limits},
+		{name: "4k-write-q32", load: load.Config{Conns: 1, Depth: 32, Block: 4 * k, Random: true, Writes: 100}},
+		{name: "4k-read-q1", load: random(1, 1)},
+		{name: "256k-read-q8", load: load.Config{Conns: 1, Depth: 8, Block: 256 * k}},
+		{name: "256k-write-q8", load: load.Config{Conns: 1, Depth: 8, Block: 256 * k, Writes: 100}},
+		{name: "4k-read-4x16", load: random(4, 16)},
+		{name: "4k-read-64x16", load: random(64, 16), growth: true, builtin: limits},
+		{name: "1m-read-q4", load: load.Config{Conns: 1, Depth: 4, Block: 1024 * k}},
+		{name: "8k-mix-q32", load: load.Config{Conns: 1, Depth: 32, Block: 8 * k, Random: true, Writes: 30}},
+		{name: "4k-read-4x4", load: random(4, 4), growth: true, builtin: limits},
+		{name: "4k-read-64x4", load: random(64, 4), growth: true, builtin: limits},
+		{name: "4k-read-luns", load: random(1, 32), growth: true, builtin: []string{nameOneLUN, nameManyLUNs}, alone: true},
+		{name: "4k-read-1s", load: random(1, 32), growth: true, builtin: []string{nameMem}},
+		{name: "4k-read-1000s", load: sessions, growth: true, builtin: []string{nameMem}},
+	}
+	for i, w := range list {
+		switch {
+		case w.builtin != nil:
+		case w.load.Writes == 100: // a floor throws away what is written, with a disk or without
+			list[i].builtin = []string{nameFloor, nameTgtd, nameMem, namePoll, nameFile}
+		default:
+			list[i].builtin = []string{nameFloor, nameFloorDisk, nameTgtd, nameMem, namePoll, nameFile}
+		}
+	}
+	return list
+}
+
+// measures reports whether the workload is measured with that target.
+func (w *workload) measures(t *target) bool {
+	if t.builtin {
+		return slices.Contains(w.builtin, t.name)
+	}
+	return !w.alone
+}
+
+// row is a workload in a mode.
+type row struct {
+	mode     mode
+	workload workload
 }
 
 // prefill writes all of a logical unit once.

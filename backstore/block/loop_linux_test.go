@@ -90,3 +90,25 @@ func open(t testing.TB, name string, opts *Options) *Store {
 	t.Cleanup(func() { require.NoError(t, s.Close()) })
 	return s
 }
+
+// BenchmarkRead4K reads at random from a loop device on a file in memory, one read at a time.
+func BenchmarkRead4K(b *testing.B) {
+	const size = 64 << 20
+	for _, direct := range []bool{false, true} {
+		b.Run(fmt.Sprintf("direct=%v", direct), func(b *testing.B) {
+			l := newLoop(b, size, 4096, 0)
+			s := open(b, l.name, &Options{Buffered: !direct})
+			block := make([]byte, 1<<20) // aligned: it has pages of its own
+			for off := int64(0); off < size; off += int64(len(block)) {
+				require.NoError(b, s.Writev(b.Context(), [][]byte{block}, off))
+			}
+			iov := [][]byte{block[:4096]}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if err := s.Readv(b.Context(), iov, int64(i*7919%(size/4096))*4096); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -75,8 +75,9 @@ func aims() []aim {
 		most(mem(w), cpu, mem("4k-read-q32"), flatCPU)
 	}
 	most(mem("4k-read-1000s"), cpu, mem("4k-read-1s"), flatCPU)
-	luns := mem("4k-read-luns")
-	most(luns.with(nameManyLUNs), cpu, luns.with(nameOneLUN), flatCPU)
+	for _, w := range []string{"4k-read-one-lun", "4k-read-all-luns"} {
+		most(mem(w).with(nameManyLUNs), cpu, mem(w).with(nameOneLUN), flatCPU)
+	}
 	return list
 }
 

@@ -143,19 +143,26 @@ func (c *comparison) begin(ctx context.Context, t *target) *running {
 	return r
 }
 
+// load returns the load of a workload on a target.
+func (c *comparison) load(w workload, t *target) load.Config {
+	cfg := w.load
+	cfg.Duration = c.duration
+	if w.spread {
+		cfg.LUNs = t.luns
+	}
+	return cfg
+}
+
 // sample makes one measurement.
 func (c *comparison) sample(ctx context.Context, row row, r *running) sample {
 	if r.err != nil {
 		return sample{failed: r.err.Error()}
 	}
-	var before int
 	if r.process != nil {
 		r.process.thaw()
 		defer r.process.freeze()
-		before = r.process.output.collections()
 	}
-	cfg := row.workload.load
-	cfg.Duration, cfg.LUNs = c.duration, r.luns
+	cfg := c.load(row.workload, r.target)
 	result, err := c.measure(ctx, row.mode, r.target, r.process, r.port, cfg, c.duration+loadSlack)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -165,7 +172,7 @@ func (c *comparison) sample(ctx context.Context, row row, r *running) sample {
 	}
 	s := sample{result: result}
 	if r.flags != nil {
-		s.collects, s.collections = true, r.process.output.collections()-before
+		s.collects, s.collections = true, r.process.output.collections(result.Began, result.Began.Add(result.Elapsed))
 	}
 	return s
 }

@@ -108,12 +108,15 @@ func (p *process) thaw() { thawGroup(p.cmd) }
 // runtime tells of a collection of garbage, with GODEBUG=gctrace=1.
 type tail struct {
 	mu   sync.Mutex
-	last []byte // guarded by mu
-	line []byte // guarded by mu; how the line begins that is not ended, gcMark at most
-	gcs  int    // guarded by mu
+	last []byte      // guarded by mu
+	line []byte      // guarded by mu; how the line begins that is not ended, gcMark at most
+	gcs  []time.Time // guarded by mu; when it told of one, the last ones
 }
 
-const tailSize = 2 << 10
+const (
+	tailSize = 2 << 10
+	tailGCs  = 4 << 10
+)
 
 // gcMark is how such a line begins.
 const gcMark = "gc "
@@ -128,7 +131,8 @@ func (t *tail) Write(b []byte) (int, error) {
 		switch {
 		case x == '\n':
 			if string(t.line) == gcMark {
-				t.gcs++
+				t.gcs = append(t.gcs, time.Now())
+				t.gcs = t.gcs[max(len(t.gcs)-tailGCs, 0):]
 			}
 			t.line = t.line[:0]
 		case len(t.line) < len(gcMark):
@@ -138,11 +142,17 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// collections returns how many collections of garbage were told of.
-func (t *tail) collections() int {
+// collections returns how many collections of garbage were told of in a time.
+func (t *tail) collections(from, to time.Time) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.gcs
+	n := 0
+	for _, at := range t.gcs {
+		if !at.Before(from) && at.Before(to) {
+			n++
+		}
+	}
+	return n
 }
 
 // String returns it as one line.

@@ -70,6 +70,10 @@ func (c *comparison) profileOf(ctx context.Context, row row, t *target, perf boo
 	r := c.begin(ctx, &copied)
 	if r.process != nil {
 		defer r.process.end()
+		r.process.thaw()
+	}
+	if r.err != nil {
+		return "", r.err
 	}
 	name := filepath.Join(c.profile, row.mode.name+"-"+row.workload.name+"-"+t.name)
 	ctx, cancel := context.WithTimeout(ctx, c.duration+profileSlack)
@@ -77,21 +81,20 @@ func (c *comparison) profileOf(ctx context.Context, row row, t *target, perf boo
 	var wg sync.WaitGroup
 	var files []string
 	var goErr, perfErr error
-	if r.err == nil && debug != 0 {
+	if debug != 0 {
 		files = append(files, name+".pprof", name+".top.txt")
-		r.process.thaw() // it is to answer while the load begins
 		wg.Go(func() { goErr = c.goProfile(ctx, debug, name) })
 	}
-	if r.err == nil && perf {
+	if perf {
 		files = append(files, name+".perf.data", name+".perf.txt")
 		wg.Go(func() { perfErr = c.record(ctx, r.process, name) })
 	}
-	longer := *c // profiles begin late
-	longer.duration += profileLead
-	s := longer.sample(ctx, row, r)
+	cfg := c.load(row.workload, r.target)
+	cfg.Duration += profileLead // profiles begin late
+	result, err := c.measure(ctx, row.mode, r.target, r.process, r.port, cfg, cfg.Duration+loadSlack)
 	wg.Wait()
-	if s.result == nil {
-		return "", errors.New(s.failed)
+	if err != nil {
+		return "", err
 	}
 	kernel, user := "–", "–"
 	if perf && perfErr == nil {
@@ -102,14 +105,14 @@ func (c *comparison) profileOf(ctx context.Context, row row, t *target, perf boo
 			perfErr = nil
 			fmt.Fprintf(c.log, "bench: %s: %v\n", name, errNoSamples)
 		case perfErr == nil:
-			kernel, user = fmt.Sprintf("%.2f", k*cpu.of(s.result)), fmt.Sprintf("%.2f", u*cpu.of(s.result))
+			kernel, user = fmt.Sprintf("%.2f", k*cpu.of(result)), fmt.Sprintf("%.2f", u*cpu.of(result))
 		}
 	}
 	if err := errors.Join(goErr, perfErr); err != nil {
 		return "", err
 	}
-	return cells(row.mode.name, row.workload.name, t.name, fmt.Sprintf("%.0f", iops.of(s.result)),
-		fmt.Sprintf("%.2f", cpu.of(s.result)), kernel, user, strings.Join(files, ", ")), nil
+	return cells(row.mode.name, row.workload.name, t.name, fmt.Sprintf("%.0f", iops.of(result)),
+		fmt.Sprintf("%.2f", cpu.of(result)), kernel, user, strings.Join(files, ", ")), nil
 }
 
 // goProfile takes a CPU profile from the debug server of our target and prints its functions to a file.

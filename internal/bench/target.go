@@ -29,7 +29,7 @@ type target struct {
 
 	builtin bool
 	flags   []string // of our target; nil: it is another
-	luns    int      // logical units that commands go to; 0: one
+	luns    int      // logical units, if there are many
 
 	prefill bool // its disk is to be written once after each start
 	filled  bool // that is done for one that runs

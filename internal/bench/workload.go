@@ -19,6 +19,8 @@ type workload struct {
 	// builtin are the targets of bench's own that are measured; nil: those that are not for
 	// certain rows.
 	builtin []string
+	// spread: commands go to all logical units of a target that has many.
+	spread bool
 	// alone: no other targets are measured.
 	alone bool
 	// one: measured in mode one, too, without being asked for.
@@ -34,6 +36,7 @@ const manyLUNs = 1 << 14
 func workloads() []workload {
 	const k = 1 << 10
 	limits := []string{nameFloor, nameFloorDisk, nameMem}
+	luns := []string{nameOneLUN, nameManyLUNs}
 	random := func(conns, depth int) load.Config {
 		return load.Config{Conns: conns, Depth: depth, Block: 4 * k, Random: true}
 	}
@@ -54,7 +57,8 @@ func workloads() []workload {
 		{name: "8k-mix-q32", load: load.Config{Conns: 1, Depth: 32, Block: 8 * k, Random: true, Writes: 30}},
 		{name: "4k-read-4x4", load: random(4, 4), growth: true, builtin: limits},
 		{name: "4k-read-64x4", load: random(64, 4), growth: true, builtin: limits},
-		{name: "4k-read-luns", load: random(1, 32), growth: true, builtin: []string{nameOneLUN, nameManyLUNs}, alone: true},
+		{name: "4k-read-one-lun", load: random(1, 32), growth: true, builtin: luns, alone: true},
+		{name: "4k-read-all-luns", load: random(1, 32), growth: true, builtin: luns, alone: true, spread: true},
 		{name: "4k-read-1s", load: random(1, 32), growth: true, builtin: []string{nameMem}},
 		{name: "4k-read-1000s", load: sessions, growth: true, builtin: []string{nameMem}},
 	}

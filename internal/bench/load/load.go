@@ -41,8 +41,9 @@ type Config struct {
 // Result is what a load came to.
 type Result struct {
 	Commands uint64
-	Errors   uint64 // commands of these that failed
-	Bytes    uint64 // of the commands that did not
+	Errors   uint64    // commands of these that failed
+	Bytes    uint64    // of the commands that did not
+	Began    time.Time // when the first command was sent: logins are over
 	Elapsed  time.Duration
 	CPU      time.Duration // of the process PID meanwhile
 	P50      time.Duration // latency of a command
@@ -121,7 +122,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		})
 	}
 	wg.Wait()
-	r := &Result{Elapsed: time.Since(start)}
+	r := &Result{Began: start, Elapsed: time.Since(start)}
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}

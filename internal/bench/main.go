@@ -2,14 +2,14 @@
 //
 //	go run ./internal/bench [flags] [NAME=PORT/IQN/LUN[@COMMAND] ...]
 //
-// It builds examples/target and measures it, with a disk in memory and with one in a file,
-// beside the floor, a responder that does nothing but answer, and beside Debian's tgtd if
-// that is installed. Client and server are pinned to CPUs, the turns of the targets are
-// interleaved, and medians are printed as a table, with ratios to floor and to tgtd. README.md
-// explains the method.
+// It builds examples/target and measures it, with disks in memory and in a file, beside floors,
+// responders that do nothing but answer, and beside Debian's tgtd if that is installed. Client and
+// server are pinned to CPUs, and targets take turns in short measurements; tables have medians of
+// ratios of measurements that were made right after each other, and what is aimed at. README.md
+// explains the method. With -profile it makes profiles instead.
 //
-// An argument is a further target, on 127.0.0.1. With a COMMAND it is started for each turn and
-// ended after it, without one it is running already. What is on its disk is overwritten.
+// An argument is a further target, on 127.0.0.1. With a COMMAND it is started for each repetition
+// and ended after it, without one it is running already. What is on its disk is overwritten.
 //
 // All connections are on the loopback interface. What bench starts ends with it. The exit status
 // is 0 if everything was measured, 1 if something failed, 2 for wrong arguments.

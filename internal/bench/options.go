@@ -74,7 +74,7 @@ const (
 
 // Defaults of flags.
 const (
-	defaultReps    = 10
+	defaultReps    = 12
 	defaultSeconds = 0.4
 	profileSeconds = 5 // with -profile
 )

@@ -138,6 +138,7 @@ func (c *comparison) begin(ctx context.Context, t *target) *running {
 		}
 	}
 	if r.process != nil {
+		r.process.calm(ctx, calmStart)
 		r.process.freeze()
 	}
 	return r
@@ -160,7 +161,10 @@ func (c *comparison) sample(ctx context.Context, row row, r *running) sample {
 	}
 	if r.process != nil {
 		r.process.thaw()
-		defer r.process.freeze()
+		defer func() {
+			r.process.calm(ctx, calmEnd)
+			r.process.freeze()
+		}()
 	}
 	cfg := c.load(row.workload, r.target)
 	result, err := c.measure(ctx, row.mode, r.target, r.process, r.port, cfg, c.duration+loadSlack)

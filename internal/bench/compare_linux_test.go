@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -87,7 +88,9 @@ func TestFreeze(t *testing.T) {
 		f := strings.Fields(readText(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)))
 		return f[2]
 	}
+	p.calm(t.Context(), 2*calmTime) // it never is
 	p.freeze()
+	p.calm(t.Context(), time.Hour) // it is at once
 	require.Eventually(t, func() bool { return state() == "T" }, startLimit, pollEvery)
 	p.thaw()
 	require.Eventually(t, func() bool { return state() != "T" }, startLimit, pollEvery)

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cpuTime returns the CPU time that the threads of a process, past and present, have used, to
+// CPUTime returns the CPU time that the threads of a process, past and present, have used, to
 // the nanosecond: the clock that clock_getcpuclockid(3) names. 0 for no process.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	if pid == 0 {
 		return 0, nil
 	}

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// cpuTime returns 0 for no process; here is no way to ask for another's.
-func cpuTime(pid int) (time.Duration, error) {
+// CPUTime returns 0 for no process; here is no way to ask for another's.
+func CPUTime(pid int) (time.Duration, error) {
 	if pid == 0 {
 		return 0, nil
 	}

@@ -106,7 +106,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 		}
 		conns[i] = c
 	}
-	cpu, err := cpuTime(cfg.PID)
+	cpu, err := CPUTime(cfg.PID)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 	if err := context.Cause(ctx); err != nil {
 		return nil, err
 	}
-	end, err := cpuTime(cfg.PID)
+	end, err := CPUTime(cfg.PID)
 	if err != nil {
 		return nil, err
 	}

@@ -138,7 +138,7 @@ func (c *comparison) begin(ctx context.Context, t *target) *running {
 		}
 	}
 	if r.process != nil {
-		r.process.calm(ctx, calmStart)
+		load.Calm(ctx, r.process.cmd.Process.Pid, calmStart)
 		r.process.freeze()
 	}
 	return r
@@ -162,7 +162,7 @@ func (c *comparison) sample(ctx context.Context, row row, r *running) sample {
 	if r.process != nil {
 		r.process.thaw()
 		defer func() {
-			r.process.calm(ctx, calmEnd)
+			load.Calm(ctx, r.process.cmd.Process.Pid, calmEnd)
 			r.process.freeze()
 		}()
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/goscst/goscst/internal/bench/load"
 )
 
 // cpus returns a value for the flag of that name whose server's CPU is there, all that mode one needs.
@@ -88,9 +90,9 @@ func TestFreeze(t *testing.T) {
 		f := strings.Fields(readText(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid)))
 		return f[2]
 	}
-	p.calm(t.Context(), 2*calmTime) // it never is
+	load.Calm(t.Context(), p.cmd.Process.Pid, pollEvery) // it never is
 	p.freeze()
-	p.calm(t.Context(), time.Hour) // it is at once
+	load.Calm(t.Context(), p.cmd.Process.Pid, time.Hour) // it is at once
 	require.Eventually(t, func() bool { return state() == "T" }, startLimit, pollEvery)
 	p.thaw()
 	require.Eventually(t, func() bool { return state() != "T" }, startLimit, pollEvery)

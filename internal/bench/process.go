@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/goscst/goscst/internal/bench/load"
 )
 
 // Bounds of waiting for processes.
@@ -19,7 +17,6 @@ const (
 	startLimit = 30 * time.Second // until one listens
 	stopLimit  = 10 * time.Second // until one that was told to end has ended
 	pollEvery  = 20 * time.Millisecond
-	calmTime   = 10 * time.Millisecond  // without work, or nearly so, after which a process does nothing
 	calmStart  = 5 * time.Second        // until one does nothing after its start
 	calmEnd    = 300 * time.Millisecond // after a measurement
 )
@@ -101,30 +98,6 @@ func (p *process) end() {
 func (p *process) kill() {
 	killGroup(p.cmd)
 	<-p.exited
-}
-
-// calm waits until the process does nothing, but no longer than limit: what it still does when it is
-// measured next, such as a collection of garbage after its start, or the end of a thousand sessions,
-// would be taken for a cost of commands.
-func (p *process) calm(ctx context.Context, limit time.Duration) {
-	last, err := load.CPUTime(p.cmd.Process.Pid)
-	tick := time.NewTicker(calmTime)
-	defer tick.Stop()
-	for n := limit / calmTime; n > 0 && err == nil; n-- {
-		select {
-		case <-tick.C:
-		case <-p.exited:
-			return
-		case <-ctx.Done():
-			return
-		}
-		var now time.Duration
-		now, err = load.CPUTime(p.cmd.Process.Pid)
-		if now-last < calmTime/10 {
-			return
-		}
-		last = now
-	}
 }
 
 // freeze stops the process and its children until thaw: nothing that they do disturbs others.

@@ -35,7 +35,7 @@ type Config struct {
 	// Alone is the option of the sockets: the process has called wire.Alone.
 	Alone bool
 
-	PID int // process whose CPU time is measured; 0: none
+	PID int // process whose CPU time is measured, from when it does nothing after the logins; 0: none
 }
 
 // Result is what a load came to.
@@ -53,6 +53,9 @@ type Result struct {
 
 // MaxConns is the most that Config.Conns can be.
 const MaxConns = 128
+
+// calmLogin bounds how long the process may be busy with what logins have left to do.
+const calmLogin = 2 * time.Second
 
 // Limits of other fields of a Config.
 const (
@@ -105,6 +108,9 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 			return nil, fmt.Errorf("connection %d: %w", i, err)
 		}
 		conns[i] = c
+	}
+	if cfg.PID != 0 {
+		Calm(ctx, cfg.PID, calmLogin) // logins are work, too
 	}
 	cpu, err := CPUTime(cfg.PID)
 	if err != nil {

@@ -151,6 +151,18 @@ type (
 		Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool)
 	}
 
+	// MapLender lends memory that it has mapped, a file in the page cache for example, so that
+	// system calls take the data from there. Without it: as without Lender. It is asked after
+	// Lender, and only for a command whose data nobody but the system looks at.
+	MapLender interface {
+		// LendMapped is Lend of memory that only system calls may touch: where it is cut off
+		// behind the mapping, or its device fails, a system call that reads it fails with
+		// EFAULT, and a program that does so by itself is killed. The bytes are those at the
+		// time of use: a write meanwhile may show. ok is false also when to read the
+		// memory would have to wait for a device. LendMapped does not block.
+		LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool)
+	}
+
 	// Verifier checks that a range is readable. Without it: Readv and drop.
 	Verifier interface {
 		Verify(ctx context.Context, off, n int64) error

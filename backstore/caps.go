@@ -15,6 +15,7 @@ const (
 	CapCompareAndWrite                 // CompareAndWriter
 	CapNowait                          // NowaitIO
 	CapLend                            // Lender
+	CapLendMapped                      // MapLender
 	CapVerify                          // Verifier
 	CapExtents                         // ExtentMapper
 	CapCopy                            // Copier
@@ -27,7 +28,7 @@ const (
 )
 
 var capNames = [...]string{
-	"flush", "fua", "unmap", "zero", "writesame", "caw", "nowait", "lend", "verify", "extents", "copy",
+	"flush", "fua", "unmap", "zero", "writesame", "caw", "nowait", "lend", "lendmapped", "verify", "extents", "copy",
 	"notify", "identity", "submit",
 }
 
@@ -61,6 +62,7 @@ type Abilities struct {
 	CompareAndWriter CompareAndWriter
 	Nowait           NowaitIO
 	Lender           Lender
+	MapLender        MapLender
 	Verifier         Verifier
 	ExtentMapper     ExtentMapper
 	Copier           Copier
@@ -86,6 +88,7 @@ func Resolve(b Backstore) Abilities {
 	resolve(&a, b, without, CapCompareAndWrite, &a.CompareAndWriter)
 	resolve(&a, b, without, CapNowait, &a.Nowait)
 	resolve(&a, b, without, CapLend, &a.Lender)
+	resolve(&a, b, without, CapLendMapped, &a.MapLender)
 	resolve(&a, b, without, CapVerify, &a.Verifier)
 	resolve(&a, b, without, CapExtents, &a.ExtentMapper)
 	resolve(&a, b, without, CapCopy, &a.Copier)

@@ -25,6 +25,7 @@ type full struct {
 	backstore.CompareAndWriter
 	backstore.NowaitIO
 	backstore.Lender
+	backstore.MapLender
 	backstore.Verifier
 	backstore.ExtentMapper
 	backstore.Copier
@@ -71,7 +72,7 @@ func requireConsistent(t *testing.T, a backstore.Abilities) {
 func TestCapString(t *testing.T) {
 	require.Equal(t, "none", backstore.Cap(0).String())
 	require.Equal(t, "flush|submit", (backstore.CapFlush | backstore.CapSubmit).String())
-	require.Equal(t, "flush|fua|unmap|zero|writesame|caw|nowait|lend|verify|extents|copy|notify|identity|submit",
+	require.Equal(t, "flush|fua|unmap|zero|writesame|caw|nowait|lend|lendmapped|verify|extents|copy|notify|identity|submit",
 		backstore.CapAll.String())
 	require.True(t, backstore.CapAll.Has(backstore.CapLend))
 	require.False(t, backstore.CapLend.Has(backstore.CapLend|backstore.CapFUA))

@@ -27,7 +27,7 @@ type Passthrough struct {
 
 // Sets of abilities that go around Readv and Writev; see Passthrough.Hide.
 const (
-	CapReads  = CapNowait | CapLend | CapVerify | CapCompareAndWrite | CapCopy
+	CapReads  = CapNowait | CapLend | CapLendMapped | CapVerify | CapCompareAndWrite | CapCopy
 	CapWrites = CapNowait | CapFUA | CapUnmap | CapZero | CapWriteSame | CapCompareAndWrite | CapCopy
 )
 
@@ -119,6 +119,14 @@ func (p *Passthrough) TryWritev(iov [][]byte, off int64) error {
 func (p *Passthrough) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
 	if f, ok := forward[Lender](p, CapLend); ok {
 		return f.Lend(off, n, dst)
+	}
+	return dst, nil, false
+}
+
+// LendMapped forwards to Inner, or lends nothing.
+func (p *Passthrough) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
+	if f, ok := forward[MapLender](p, CapLendMapped); ok {
+		return f.LendMapped(off, n, dst)
 	}
 	return dst, nil, false
 }

@@ -51,6 +51,8 @@ func TestPassthroughRefuses(t *testing.T) {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		_, _, ok := p.Lend(0, 512, nil)
 		require.False(t, ok)
+		_, _, ok = p.LendMapped(0, 512, nil)
+		require.False(t, ok)
 		require.Zero(t, p.Identity())
 		p.Notify(func(backstore.Event) { t.Error("an event from nowhere") })()
 	}

@@ -30,6 +30,7 @@ var abilityTests = []abilityTest{
 	{"CompareAndWrite", backstore.CapCompareAndWrite, (*suite).testCompareAndWrite},
 	{"Nowait", backstore.CapNowait, (*suite).testNowait},
 	{"Lend", backstore.CapLend, (*suite).testLend},
+	{"LendMapped", backstore.CapLendMapped, (*suite).testLendMapped},
 	{"Verify", backstore.CapVerify, (*suite).testVerify},
 	{"Extents", backstore.CapExtents, (*suite).testExtents},
 	{"Copy", backstore.CapCopy, (*suite).testCopy},

@@ -103,6 +103,10 @@ func (s *suite) testBounds(t *testing.T) {
 			_, _, ok := a.Lender.Lend(c.off, c.n, nil)
 			require.False(t, ok, "Lend of %s", name)
 		}
+		if a.MapLender != nil {
+			_, _, ok := a.MapLender.LendMapped(c.off, c.n, nil)
+			require.False(t, ok, "LendMapped of %s", name)
+		}
 		if a.Verifier != nil {
 			refused("Verify", a.Verifier.Verify(t.Context(), c.off, c.n))
 		}

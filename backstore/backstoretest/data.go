@@ -242,5 +242,14 @@ func (s *suite) testZeroAlloc(t *testing.T) {
 				return nil
 			})
 		}
+		if a.MapLender != nil {
+			dst := make([][]byte, 0, 64)
+			check("LendMapped", func() error {
+				if _, release, ok := a.MapLender.LendMapped(0, n, dst); ok {
+					release()
+				}
+				return nil
+			})
+		}
 	}
 }

@@ -131,6 +131,12 @@ func (d *device) lend(ctx context.Context, off, n int64) ([]byte, error) {
 			return data, nil
 		}
 	}
+	if d.a.MapLender != nil {
+		if iov, release, ok := d.a.MapLender.LendMapped(off, n, nil); ok {
+			defer release()
+			return throughSystem(iov)
+		}
+	}
 	data := make([]byte, n)
 	return data, d.b.Readv(ctx, [][]byte{data}, off)
 }

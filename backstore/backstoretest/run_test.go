@@ -27,6 +27,8 @@ var broken = map[string]struct {
 	"volatile without flush":      {"Geometry", func(m *mem.Store) backstore.Backstore { return &volatileOnly{bare{m}} }, Options{}},
 	"unmap leaves data":           {"Abilities/Unmap", func(m *mem.Store) backstore.Backstore { return &lazyUnmap{whole(m)} }, Options{}},
 	"zeroes too much":             {"Abilities/Zero", func(m *mem.Store) backstore.Backstore { return &greedyZero{whole(m)} }, Options{}},
+	"lends other memory":          {"Abilities/LendMapped", func(m *mem.Store) backstore.Backstore { return &lateLender{Backstore: m, late: 1} }, Options{}},
+	"lends too late":              {"Abilities/LendMapped", func(m *mem.Store) backstore.Backstore { return &lateLender{Backstore: m, old: true} }, Options{}},
 	"lends live memory":           {"Abilities/Lend", func(m *mem.Store) backstore.Backstore { return &liveLender{Backstore: m} }, Options{}},
 	"wrong miscompare offset":     {"Abilities/CompareAndWrite", func(m *mem.Store) backstore.Backstore { return &badCompare{bare{m}} }, Options{}},
 	"moves, then would block":     {"Abilities/Nowait", func(m *mem.Store) backstore.Backstore { return &hasty{whole(m)} }, Options{}},
@@ -202,6 +204,32 @@ func (l *liveLender) Writev(ctx context.Context, iov [][]byte, off int64) error 
 	}
 	copy(l.lent, iov[0])
 	return nil
+}
+
+// lateLender lends what it should not have as mapped: bytes from late blocks behind, or bytes of
+// the time of an earlier call.
+type lateLender struct {
+	backstore.Backstore
+	late int64
+	old  bool
+	kept [][]byte
+}
+
+func (l *lateLender) LendMapped(off, n int64, dst [][]byte) ([][]byte, func(), bool) {
+	b := make([]byte, max(n, 0))
+	if l.Readv(context.Background(), [][]byte{b}, off) != nil {
+		return dst, nil, false
+	}
+	if l.late > 0 && l.Readv(context.Background(), [][]byte{b}, off+512*l.late) != nil {
+		return dst, nil, false
+	}
+	if l.old {
+		l.kept = append(l.kept, b)
+		if first := l.kept[0]; len(first) >= len(b) {
+			b = first[:len(b)]
+		}
+	}
+	return append(dst, b), func() {}, true
 }
 
 type badCompare struct{ bare }

@@ -88,6 +88,10 @@ func (s *Store) try(op Ops, e backstore.Extent, do func() error) error {
 
 // Lend lends from the inner store if no rule has something against it.
 func (s *Store) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
+	return s.lend(off, n, dst, s.Passthrough.Lend)
+}
+
+func (s *Store) lend(off, n int64, dst [][]byte, from func(off, n int64, dst [][]byte) ([][]byte, func(), bool)) (iov [][]byte, release func(), ok bool) {
 	e := backstore.Extent{Off: off, Len: n}
 	if !s.power.TryRLock() {
 		return dst, nil, false
@@ -96,10 +100,16 @@ func (s *Store) Lend(off, n int64, dst [][]byte) (iov [][]byte, release func(), 
 	if s.gone != nil || !s.quiet(OpRead, e) {
 		return dst, nil, false
 	}
-	if iov, release, ok = s.Passthrough.Lend(off, n, dst); ok {
+	if iov, release, ok = from(off, n, dst); ok {
 		s.count(OpRead, e)
 	}
 	return iov, release, ok
+}
+
+// LendMapped lends from the inner store if no rule has something against it. What is lent shows
+// at once what a Cut takes back.
+func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
+	return s.lend(off, n, dst, s.Passthrough.LendMapped)
 }
 
 // Flush flushes the inner store, and with PowerCut takes care that Cut does not lose the range.

@@ -17,7 +17,7 @@ type Ops uint16
 
 // The kinds of calls.
 const (
-	OpRead      Ops = 1 << iota // Readv, TryReadv, Lend
+	OpRead      Ops = 1 << iota // Readv, TryReadv, Lend, LendMapped
 	OpWrite                     // Writev, TryWritev
 	OpFUA                       // WritevFUA
 	OpFlush                     // Flush

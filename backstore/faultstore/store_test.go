@@ -108,6 +108,26 @@ func TestNowaitAndLendAvoidRules(t *testing.T) {
 	require.ErrorIs(t, s.Writev(t.Context(), iov, 0), faultstore.ErrInjected, "attempts that fail are not counted")
 }
 
+// mappedLender lends its memory as if it were mapped.
+type mappedLender struct{ *mem.Store }
+
+func (m mappedLender) LendMapped(off, n int64, dst [][]byte) ([][]byte, func(), bool) {
+	return m.Lend(off, n, dst)
+}
+
+func TestLendMappedAvoidsRules(t *testing.T) {
+	s := faultstore.New(mappedLender{mem.New(1 << 20)}, nil)
+	defer s.Close()
+	require.True(t, backstore.Caps(s).Has(backstore.CapLendMapped))
+	s.SetRules(faultstore.Rule{Ops: faultstore.OpRead, From: 2, Err: backstore.ErrBusy})
+	_, release, ok := s.LendMapped(0, 512, nil)
+	require.True(t, ok)
+	release()
+	_, _, ok = s.LendMapped(0, 512, nil)
+	require.False(t, ok, "the second read would fail")
+	require.ErrorIs(t, s.Readv(t.Context(), [][]byte{make([]byte, 512)}, 0), backstore.ErrBusy)
+}
+
 func TestPartial(t *testing.T) {
 	s := newStore(t, "write nth=1 partial error=io; read nth=2 partial error=io", faultstore.Options{})
 	data := bytes.Repeat([]byte{7}, 2048)

@@ -2,6 +2,7 @@ package scsi
 
 import (
 	"context"
+	"errors"
 
 	"github.com/goscst/goscst/internal/task"
 	"github.com/goscst/goscst/sgv"
@@ -33,6 +34,10 @@ type Request struct {
 	Dir                     Direction // as signalled by the initiator, if ExpectedSet
 	ExpectedIn, ExpectedOut uint32    // bytes that the initiator is ready to receive and to send
 	ExpectedSet             bool      // Dir and the expected lengths are known
+
+	// RawIn says that the transport hands data-in to system calls as it is and never looks
+	// at it, so that it may be memory of LendMapped.
+	RawIn bool
 }
 
 var _ = task.Provide(func(c any) *task.State { return &c.(*Command).st })
@@ -88,6 +93,27 @@ func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 // command has ended otherwise; it must not block. segs itself is free when Lend returns.
 // After an error, release has not been called and Data is as it was.
 func (c *Command) Lend(segs [][]byte, release func()) error { return c.st.Owner.Lend(segs, release) }
+
+// LendMapped is Lend of memory that nobody but the system may touch, as
+// backstore.MapLender has it, and whose bytes may change until release is called: what the
+// initiator sees is what is there when it is sent. The command stays in its task set until
+// then, so that a task which has to come after it does. It is refused unless RawIn is set
+// and the task attribute leaves that freedom, SIMPLE.
+func (c *Command) LendMapped(segs [][]byte, release func()) error {
+	if !c.RawIn {
+		return errors.ErrUnsupported
+	}
+	c.st.Mapped = true
+	err := c.st.Owner.Lend(segs, release)
+	if err != nil {
+		c.st.Mapped = false
+	}
+	return err
+}
+
+// DataMapped reports whether data-in is memory of LendMapped. For transports: such data is
+// given to system calls only.
+func (c *Command) DataMapped() bool { return c.st.Mapped }
 
 // Reply makes b the answer, cut to what the initiator allows (SPC-4 4.2.5.6). It is
 // for parameter data; the return value is always nil, so that a handler may end with

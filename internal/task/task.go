@@ -36,7 +36,8 @@ type State struct {
 	Data    *sgv.Buf // data-in to fill, or data-out received
 	DataOut *sgv.Buf // data-out of a bidirectional command
 
-	DataIn    int // bytes of Data that are the answer; negative: the default
+	Mapped    bool // Data is memory that only system calls may touch, and that may change
+	DataIn    int  // bytes of Data that are the answer; negative: the default
 	Status    uint8
 	Sense     []byte // encoded sense data; nil if none
 	Residual  int64  // > 0 underflow, < 0 overflow; of data-in for a bidirectional command
@@ -170,7 +171,7 @@ func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
 // wait on it still are let go.
 func (s *State) Recycle() {
 	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
-	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent = -1, 0, 0, 0, false
+	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent, s.Mapped = -1, 0, 0, 0, false, false
 	if s.ctx != nil && s.ctx.used() {
 		s.ctx.cancel(context.Canceled)
 		s.ctx = new(Context)

@@ -27,6 +27,11 @@
 // Submit; admission is checked when a task's turn has come, since what it checks may
 // be the work of the tasks before it.
 //
+// A response may take its data from memory that changes (scsi.Command.LendMapped). What the
+// initiator sees then is decided when it is sent, and so the task stays in the order until
+// ResponseSent: an ORDERED task waits that long, at most as long as the transport lets an
+// initiator take to read. Task management does not wait: the result of such a task is decided.
+//
 // # Task management
 //
 // An abort marks its victims under the lock of their task set, ends those that do not

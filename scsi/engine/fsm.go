@@ -285,10 +285,13 @@ func (t *task) finish(err error) {
 	n.refs.Add(-queuedOne)
 	t.s.ep.Respond(&t.Command)
 	set.mu.Lock()
-	set.m.End(&t.place)
 	waiters := t.waiters
 	t.waiters = nil
-	next := set.release()
+	var next *task
+	if t.lingers = t.sendsMapped(); !t.lingers {
+		set.m.End(&t.place)
+		next = set.release()
+	}
 	set.update()
 	set.mu.Unlock()
 	t.settle()

@@ -51,6 +51,7 @@ type task struct {
 	item    lane.Item
 	next    *task     // in a free list, or in a list of parked or released tasks
 	waiters []*waiter // guarded by set.mu: who waits for its end
+	lingers bool      // guarded by set.mu: it has ended, and leaves the task set when it has been sent
 	ua      scsi.Sense
 	lost    bool            // a handler that panicked may still use it
 	let     atomic.Int32    // of a lost one: 1 when handler or transport has let go of it, 2 when both have
@@ -117,6 +118,9 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	if t.in <= 0 || t.st.Data == nil || n != t.st.Data.Len() {
 		return errLent
 	}
+	if t.st.Mapped && t.attr(t.n.d) != taskset.Simple {
+		return errLent // others wait for its end, which is to come soon
+	}
 	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
 	// has read its answer.
 	if err := t.s.limit.Acquire(int64(n)); err != nil {
@@ -133,7 +137,7 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	return nil
 }
 
-var errLent = errors.New("engine: Lend of another length than that of Data, or for data-out")
+var errLent = errors.New("engine: Lend of another length than that of Data, for data-out, or of changing memory for a task that is not SIMPLE")
 
 // aborted reports whether somebody has aborted the command.
 func (t *task) aborted() bool { return t.status.has(flagAborted) }
@@ -161,6 +165,12 @@ func (t *task) ResponseSent(err error) {
 // free tells whom it concerns how the command ended, and makes it ready for the next one.
 func (t *task) free() {
 	s, n := t.s, t.n
+	var set *taskSet
+	var next *task
+	if t.lingers {
+		set = n.set
+		next = set.leave(t)
+	}
 	if t.ua != 0 && t.sentErr != nil {
 		t.untell()
 	}
@@ -183,6 +193,9 @@ func (t *task) free() {
 	}
 	if n != nil {
 		n.unref()
+	}
+	if set != nil {
+		set.drain(next)
 	}
 }
 

@@ -301,7 +301,7 @@ func (s *taskSet) abort(victim func(*task) bool, own func(*nexus) bool, w *waite
 		if !victim(t) {
 			continue
 		}
-		if w != nil {
+		if w != nil && !t.lingers {
 			w.left.Add(1)
 			t.waiters = append(t.waiters, w)
 		}

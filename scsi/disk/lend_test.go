@@ -7,7 +7,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/scsi/disk"
 )
 
 // lender counts what it lends.
@@ -51,4 +53,66 @@ func TestReadLends(t *testing.T) {
 	require.Equal(t, scsi.StatusGood, task.Run())
 	require.Equal(t, pattern(2, 256*512), task.Result().Data)
 	require.Equal(t, 1, l.lent)
+}
+
+// mapLender lends the memory of a store as if it were mapped.
+type mapLender struct {
+	backstore.Passthrough
+	lent, back int
+	refuse     bool
+}
+
+func (l *mapLender) Geometry() backstore.Geometry {
+	g := l.Passthrough.Geometry()
+	g.Without &^= backstore.CapLendMapped
+	return g
+}
+
+func (l *mapLender) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
+	if l.refuse {
+		return dst, nil, false
+	}
+	iov, back, ok := l.Inner.(backstore.Lender).Lend(off, n, dst)
+	if ok {
+		l.lent++
+	}
+	return iov, func() { l.back++; back() }, ok
+}
+
+// TestReadLendsMapped: a READ is answered from mapped memory if the transport takes that, the task
+// leaves the time to send it, and the medium and the data stay where they are.
+func TestReadLendsMapped(t *testing.T) {
+	for name, tt := range map[string]struct {
+		raw, refuse bool
+		attr        scsi.TaskAttr
+		flags       byte
+		opts        disk.Options
+		hide        backstore.Cap
+		lent        int
+	}{
+		"lent":              {raw: true, hide: backstore.CapLend, lent: 1},
+		"data is looked at": {hide: backstore.CapLend},
+		"refused":           {raw: true, refuse: true, hide: backstore.CapLend},
+		"ORDERED":           {raw: true, attr: scsi.Ordered, hide: backstore.CapLend},
+		"FUA":               {raw: true, flags: 8, hide: backstore.CapLend},
+		"removable":         {raw: true, opts: disk.Options{Removable: true}, hide: backstore.CapLend},
+		"a Lender as well":  {raw: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			store := newMem(t, &mem.Options{Volatile: true})
+			want := pattern(1, 256*512)
+			require.NoError(t, store.Writev(context.Background(), [][]byte{want}, 0))
+			l := &mapLender{Passthrough: backstore.Passthrough{Inner: store, Hide: tt.hide}, refuse: tt.refuse}
+			r := newRecorder(t, l, &tt.opts)
+			task := r.Prepare(cdb(scsi.OpRead10, 0, 256, tt.flags), nil)
+			task.Command.RawIn, task.Command.Attr = tt.raw, tt.attr
+			require.Equal(t, scsi.StatusGood, task.Run())
+			require.Equal(t, want, task.Result().Data)
+			require.Equal(t, tt.lent, l.lent)
+			require.Equal(t, tt.lent > 0, task.Command.DataMapped())
+			require.Zero(t, l.back)
+			task.Release()
+			require.Equal(t, tt.lent, l.back)
+		})
+	}
 }

@@ -63,7 +63,7 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	if t.fua && m.volatile || !m.fits(t.n) {
 		return scsi.ErrWouldBlock
 	}
-	if m.ab.Lender != nil && !d.opts.Removable && d.lend(c, m, &t) {
+	if !d.opts.Removable && d.lend(c, m, &t) {
 		return nil
 	}
 	if m.ab.Nowait != nil {
@@ -82,13 +82,26 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	return scsi.ErrWouldBlock
 }
 
-// lend answers a READ with memory of the store, if it lends some. A medium that can be
-// taken out lends nothing: its store may be closed while responses are on their way.
+// lend answers a READ with memory of the store, if it lends some: such that does not change, or
+// such that only the system may read if nobody else does. A medium that can be taken out
+// lends nothing: its store may be closed while responses are on their way.
 func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
+	live := m.ab.MapLender != nil && c.RawIn && c.Attr == scsi.Simple
+	if m.ab.Lender == nil && !live {
+		return false
+	}
 	v := d.lends.Get().(*[][]byte)
-	iov, release, ok := m.ab.Lender.Lend(t.off, int64(t.n), (*v)[:0])
+	iov, release, ok := (*v)[:0], (func())(nil), false
+	if m.ab.Lender != nil {
+		iov, release, ok = m.ab.Lender.Lend(t.off, int64(t.n), iov)
+	}
+	lend := (*scsi.Command).Lend
+	if !ok && live {
+		iov, release, ok = m.ab.MapLender.LendMapped(t.off, int64(t.n), iov)
+		lend = (*scsi.Command).LendMapped
+	}
 	if ok {
-		if err := c.Lend(iov, release); err != nil {
+		if err := lend(c, iov, release); err != nil {
 			release()
 			ok = false
 		}

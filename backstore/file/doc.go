@@ -11,6 +11,29 @@
 //   - direct ([Options.Direct]): O_DIRECT, around the page cache. The cache of the drive below
 //     remains, so WCE is 1 unless WriteThrough is set as well.
 //
+// # Reads from the page cache
+//
+// On Linux with addresses of 64 bits the file is mapped, as [backstore.MapLender] has it: a READ
+// whose data is in the page cache lends the mapping, and one writev copies from there to the
+// socket. Copying into a buffer first, and from there to the socket, costs a third of the
+// throughput, sendfile would keep the pages in the socket's queue, so that the initiator may see
+// what is written to them long after its READ; after writev nothing refers to them any more.
+// Nothing in the process looks at the mapping: where a file was cut off, or its drive fails, that
+// would be the end of the process, while a system call fails with EFAULT, which ends the
+// connection; the READ is refused when the initiator has come back.
+//
+// Not to wait for the drive on the goroutine of a connection, a store asks the system what is in
+// the page cache (mincore), 256 KiB at a time, and believes for a second that what was there
+// is there. That is because the question costs as much as to copy 4 KiB. Pages that are
+// evicted within that second are waited for by the connection; all others that are missing are
+// read by a worker, as are holes of a file in memory, which reading through a mapping would fill.
+//
+// It is done for files that are open through the page cache, on file systems of which it is
+// known that mappings and writes see each other: ext4, XFS, Btrfs, F2FS, tmpfs and overlayfs.
+// A file that the process neither owns nor may write to is not lent either, because the
+// system says of it that all is in the page cache. [Options.NoMap] leaves it out. What is lent
+// holds up Resize to a smaller size, and Close keeps it until it is given back.
+//
 // # A failed flush stays failed
 //
 // When fsync or fdatasync reports an error, the system may have thrown the dirty pages away and
@@ -21,5 +44,5 @@
 // # Systems
 //
 // On Linux everything above works. Elsewhere reads and writes go through os.File, Flush is fsync, and
-// there are neither direct I/O, nor FUA, nor thin provisioning.
+// there are neither direct I/O, nor FUA, nor thin provisioning, nor is anything lent.
 package file

@@ -22,6 +22,7 @@ type handle struct {
 	direct    bool         // O_DIRECT
 	dsync     bool         // O_DSYNC
 	memory    bool         // a file system in memory: nothing blocks
+	coherent  bool         // a file system whose mappings show at once what is written
 	sync      func() error // fdatasync; tests have it fail
 
 	noSyncWrite   atomic.Bool // RWF_DSYNC was refused
@@ -62,6 +63,7 @@ func (h *handle) init(f *os.File, blockSize int, opts *Options) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(h.fd, &fs); err == nil {
 		h.memory = uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC
+		h.coherent = coherentFS(uint32(fs.Type))
 	}
 	if !h.direct {
 		return nil
@@ -131,11 +133,14 @@ func (h *handle) probe(g backstore.Geometry) (backstore.Cap, error) {
 			without |= backstore.CapNowait
 		}
 	}
+	st, err := h.f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("file: looking at %s: %w", h.f.Name(), err)
+	}
+	if !g.Without.Has(backstore.CapLendMapped) && !h.mappable(st.Size()) {
+		without |= backstore.CapLendMapped
+	}
 	if !g.ReadOnly {
-		st, err := h.f.Stat()
-		if err != nil {
-			return 0, fmt.Errorf("file: looking at %s: %w", h.f.Name(), err)
-		}
 		unit := int64(h.unit) // behind the end of the file there is nothing to punch a hole into
 		if h.punch((st.Size()+unit-1)/unit*unit, unit) != nil {
 			without |= backstore.CapUnmap

@@ -45,7 +45,7 @@ func (h *handle) init(f *os.File, _ int, opts *Options) error {
 
 // probe tells what cannot be done.
 func (h *handle) probe(backstore.Geometry) (backstore.Cap, error) {
-	return backstore.CapFUA | backstore.CapUnmap | backstore.CapZero | backstore.CapNowait | backstore.CapExtents, nil
+	return backstore.CapFUA | backstore.CapUnmap | backstore.CapZero | backstore.CapNowait | backstore.CapLendMapped | backstore.CapExtents, nil
 }
 
 // transfer moves all of iov, or fails.

@@ -33,6 +33,10 @@ type Options struct {
 	// two stores of one process. They are not known to all file systems; see ErrInUse.
 	NoLock bool
 
+	// NoMap leaves out the mapping of the file from which READs are sent without a copy, as is
+	// done by itself where it would not work; see the package documentation.
+	NoMap bool
+
 	// Without hides abilities, for comparing a native one with its emulation.
 	Without backstore.Cap
 }
@@ -56,6 +60,9 @@ func (o *Options) geometry() (backstore.Geometry, error) {
 	}
 	if o.Thick {
 		g.Without |= backstore.CapUnmap | backstore.CapExtents
+	}
+	if o.NoMap {
+		g.Without |= backstore.CapLendMapped
 	}
 	if o.Create && o.Size == 0 {
 		return g, errors.New("file: Create needs a Size")

@@ -7,7 +7,8 @@ import (
 )
 
 // Resize makes the file longer or shorter, flushes that, and announces it. size is a multiple of
-// the block size. Cutting waits for operations that are under way.
+// the block size. Cutting waits for operations that are under way, and for what is lent: that is
+// until initiators have read their answers, or lose their connections because they do not.
 func (s *Store) Resize(size int64) error {
 	if size < 0 {
 		return backstore.ErrOutOfRange
@@ -63,17 +64,23 @@ func (s *Store) setSize(size int64) (changed bool, err error) {
 	if err := s.flush(); err != nil {
 		return false, err
 	}
+	s.mapUpTo(size)
 	s.size.Store(size)
 	return true, nil
 }
 
-// cut makes the file shorter while no operation is under way.
+// cut makes the file shorter while no operation is under way and nothing is lent. Other
+// operations go on while it waits for what is lent, which may be on its way for long.
 func (s *Store) cut(size int64) (changed bool, err error) {
+	if gone := s.dropMapping(); gone != nil {
+		<-gone
+	}
 	s.active.Lock()
 	defer s.active.Unlock()
 	if s.closed {
 		return false, backstore.ErrClosed
 	}
+	defer func() { s.mapUpTo(s.size.Load()) }()
 	if err := s.h.truncate(size); err != nil {
 		return false, mapError(err)
 	}
@@ -94,5 +101,6 @@ func (s *Store) refresh() (changed bool, err error) {
 		return false, fmt.Errorf("file: looking at its size: %w", err)
 	}
 	size := st.Size() - st.Size()%int64(s.geo.BlockSize)
+	s.mapUpTo(size)
 	return s.size.Swap(size) != size, nil
 }

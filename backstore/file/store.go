@@ -18,6 +18,7 @@ var (
 	_ backstore.Unmapper     = (*Store)(nil)
 	_ backstore.Zeroer       = (*Store)(nil)
 	_ backstore.NowaitIO     = (*Store)(nil)
+	_ backstore.MapLender    = (*Store)(nil)
 	_ backstore.ExtentMapper = (*Store)(nil)
 	_ backstore.Notifier     = (*Store)(nil)
 )
@@ -39,6 +40,8 @@ type Store struct {
 	thick bool
 	size  atomic.Int64
 	sick  atomic.Pointer[error] // the first failure of a flush
+
+	mapped atomic.Pointer[mapping] // nil: nothing is lent; set with active held
 
 	syncing sync.Mutex    // one fdatasync at a time; see flush
 	begun   atomic.Uint64 // fdatasyncs that have begun
@@ -176,6 +179,7 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 	g.Without |= without
 	s.geo = g
 	s.size.Store(size)
+	s.mapUpTo(size)
 	return s, nil
 }
 
@@ -272,6 +276,7 @@ func (s *Store) Flush(ctx context.Context, off, n int64) error {
 }
 
 // Close closes the file, which also unlocks it. It waits for operations that are under way.
+// What is lent stays readable until it is given back, and so does the lock.
 func (s *Store) Close() error {
 	s.active.Lock()
 	defer s.active.Unlock()
@@ -279,6 +284,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	s.closed = true
+	s.dropMapping()
 	return s.h.close()
 }
 

@@ -21,7 +21,7 @@ func (s *Store) Unmap(ctx context.Context, extents []backstore.Extent) error {
 		return err
 	}
 	for _, e := range extents {
-		if err := eachChunk(ctx, e.Off, e.Len, s.h.punch); err != nil {
+		if err := eachChunk(ctx, e.Off, e.Len, s.punch); err != nil {
 			return err
 		}
 	}
@@ -37,7 +37,7 @@ func (s *Store) WriteZeroes(ctx context.Context, off, n int64, mayUnmap bool) er
 	defer s.active.RUnlock()
 	err := errors.ErrUnsupported
 	if mayUnmap && !s.thick {
-		err = eachChunk(ctx, off, n, s.h.punch)
+		err = eachChunk(ctx, off, n, s.punch)
 	}
 	if isUnsupported(err) {
 		err = eachChunk(ctx, off, n, s.h.zeroRange)
@@ -46,6 +46,16 @@ func (s *Store) WriteZeroes(ctx context.Context, off, n int64, mayUnmap bool) er
 		return err
 	}
 	return s.settle()
+}
+
+// punch makes a hole.
+func (s *Store) punch(off, n int64) error {
+	err := s.h.punch(off, n)
+	if m := s.mapped.Load(); m != nil && m.ref() {
+		m.forget(off, n)
+		m.unref()
+	}
+	return err
 }
 
 // AppendExtents tells data from holes. Space that is reserved but was never written counts as

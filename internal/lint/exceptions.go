@@ -19,6 +19,7 @@ func exceptions() *Exceptions {
 	return &Exceptions{
 		Panics: newList(map[string]string{
 			"backstore/faultstore/store.go:Store.call":     "a rule says so",
+			"backstore/file/mapping.go:mapping.unref":      "a reader releases lent memory twice",
 			"backstore/mem/lend.go:lease.giveBack":         "a reader releases lent memory twice",
 			"backstore/mem/store.go:New":                   "cannot be reached: the size is clamped to what the defaults take",
 			"fabric/local/command.go:Initiator.Start":      "a command is started while it is in progress",
@@ -44,6 +45,7 @@ func exceptions() *Exceptions {
 		}),
 		Unsafe: newList(map[string]string{
 			"backstore/block/ioctl_linux.go":   "numbers that ioctls write and read, of the size that each has",
+			"backstore/file/mapping_linux.go":  "the addresses that mincore is asked about",
 			"backstore/uring/abi_linux.go":     "the sizes of the kernel's structures, checked when compiling",
 			"backstore/uring/ring_linux.go":    "the mappings of a ring, and addresses that the kernel is given",
 			"fabric/iscsi/rawio_linux.go":      "the vectors of readv and writev, without a copy of the slices for each call",

@@ -38,7 +38,7 @@ func (s setup) String() string {
 
 // The dimensions. Every set-up of a run has the same number of blocks.
 var (
-	stores     = []string{"mem", "file", "submit"}
+	stores     = []string{"mem", "file", "unmapped", "submit"}
 	workers    = []int{1, 16}
 	transports = []string{"local", "direct", "iscsi", "digests"}
 	pools      = map[string]*sgv.Options{
@@ -54,8 +54,10 @@ const targetName = "iqn.2026-11.com.example:meta"
 // open makes the store of a set-up.
 func (s setup) open(t testing.TB, d meta.Disk) backstore.Backstore {
 	size := int64(d.Blocks) * int64(d.BlockSize)
-	if s.store == "file" {
-		st, err := file.Open(filepath.Join(t.TempDir(), "disk.img"), &file.Options{Create: true, Size: size, BlockSize: d.BlockSize})
+	if s.store == "file" || s.store == "unmapped" {
+		st, err := file.Open(filepath.Join(t.TempDir(), "disk.img"), &file.Options{
+			Create: true, Size: size, BlockSize: d.BlockSize, NoMap: s.store == "unmapped",
+		})
 		require.NoError(t, err)
 		if !backstore.Caps(st).Has(backstore.CapUnmap) {
 			require.NoError(t, st.Close())

@@ -45,7 +45,9 @@
 // [Options] bound connections, logins, sessions and times. What an initiator can make the
 // server hold is bounded by the engine's memory limit for the data of commands, and by about
 // two megabytes a connection for everything else. An initiator that does not read its
-// answers holds up nobody but itself.
+// answers holds up nobody but itself. (In a task set that nexuses share, TST 0, it also holds up
+// ORDERED tasks of the others while data of its READs is to be sent from a file's mapping, for
+// [Options].SendTimeout at most.)
 //
 // # Inside
 //

@@ -104,13 +104,16 @@ func readvOnce(fd uintptr, bufs [][]byte, vec []iovec) (int, error) {
 }
 
 // writevOnce writes bufs in order, as far as the socket takes them. vec is memory for
-// their kernel form.
+// their kernel form. It may be memory that only the system may read
+// (scsi.Command.DataMapped), which a brief call must not wait for.
 func writevOnce(fd uintptr, bufs [][]byte, vec []iovec, brief bool) (int, error) {
 	vec = fillVec(vec, bufs)
 	for {
 		n, errno := call(unix.SYS_WRITEV, fd, unsafe.Pointer(&vec[0]), len(vec), brief)
 		switch {
 		case errno == unix.EINTR:
+		case errno == unix.EFAULT:
+			return 0, errLostMemory
 		case errno != 0:
 			return 0, errno
 		default:

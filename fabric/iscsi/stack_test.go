@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/file"
 	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/backstore/null"
 	"github.com/goscst/goscst/fabric/iscsi"
@@ -145,7 +147,9 @@ func TestStackAllocatesNothing(t *testing.T) {
 	if invariant.Enabled || iscsi.RaceEnabled {
 		return // their bookkeeping allocates
 	}
-	stores := map[string]backstore.Backstore{"mem": mem.New(64 << 20), "null": null.New(64 << 20)}
+	disk, err := file.Open(filepath.Join(t.TempDir(), "disk"), &file.Options{Create: true, Size: 64 << 20})
+	require.NoError(t, err)
+	stores := map[string]backstore.Backstore{"mem": mem.New(64 << 20), "null": null.New(64 << 20), "file": disk}
 	for name, store := range stores {
 		s := newStack(t, store)
 		for _, blocks := range []uint32{8, 512} {

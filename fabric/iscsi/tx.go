@@ -39,7 +39,7 @@ func (c *conn) initTx() {
 		c.write(true)
 	}
 	w.tryFn = func(fd uintptr) bool {
-		w.callErr = w.batch.writeTo(fd, true) // at most maxTurns of them
+		w.callErr = w.batch.writeTo(fd, !w.batch.mapped) // at most maxTurns of them
 		return true
 	}
 	w.waitFn = func(fd uintptr) bool {

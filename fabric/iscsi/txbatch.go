@@ -27,6 +27,8 @@ type txBatch struct {
 	bufs [][]byte // everything in the order of the wire
 	at   int      // first element of bufs that has not been written
 	done []*txItem
+
+	mapped bool // some of bufs is memory whose contents the system may have to fetch
 	vec  []iovec // memory for the kernel's form of bufs; the first vecs are in use
 	vecs int
 	slab [slabSize]byte
@@ -145,7 +147,7 @@ func (b *txBatch) reset() {
 	clear(b.vec[:b.vecs])
 	b.vecs = 0
 	b.bufs, b.done = b.bufs[:0], b.done[:0]
-	b.used, b.open, b.data, b.at = 0, 0, 0, 0
+	b.used, b.open, b.data, b.at, b.mapped = 0, 0, 0, 0, false
 }
 
 // pooled reports whether the batch is worth keeping: odd buffers may have made it large.

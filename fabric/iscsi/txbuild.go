@@ -88,12 +88,13 @@ func (c *conn) buildResponse(b *txBatch, t *task) (whole bool) {
 		}
 		d.SetWindow(c.window())
 		b.seal(h, c.par.HeaderDigest)
-		if size <= inlineData {
+		if size <= inlineData && !cmd.DataMapped() {
 			var short [inlineData]byte
 			k, _ := buf.ReadAt(short[:size], int64(from))
 			b.copied(short[:k], nil, c.par.DataDigest)
 		} else {
 			b.lentFrom(buf, from, size, c.par.DataDigest)
+			b.mapped = b.mapped || cmd.DataMapped()
 		}
 		c.tx.stats.pdus++
 	}

@@ -1,0 +1,89 @@
+package iscsi_test
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/goscst/goscst/backstore/file"
+	"github.com/goscst/goscst/fabric/iscsi"
+	"github.com/goscst/goscst/fabric/iscsi/iscsitest"
+	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/scsi/disk"
+	"github.com/goscst/goscst/scsi/engine"
+)
+
+// TestFileIsCutBehindTheTarget: READs of what is gone may cost the initiator its connection, and
+// never are GOOD; when it comes back it hears what is the matter.
+func TestFileIsCutBehindTheTarget(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	store, err := file.Open(name, &file.Options{Create: true, Size: 1 << 20})
+	require.NoError(t, err)
+	data := bytes.Repeat([]byte("goscst.\n"), 1<<17)
+	require.NoError(t, store.Writev(t.Context(), [][]byte{data}, 0))
+	eng := engine.New(nil)
+	dev, err := eng.AddDevice("disk", disk.New(store, nil), nil)
+	require.NoError(t, err)
+	tgt, err := eng.AddTarget(stackTarget, nil)
+	require.NoError(t, err)
+	require.NoError(t, tgt.Map(0, dev, nil))
+	tgt.Enable()
+	srv := &iscsi.Server{Engine: eng}
+	addr, err := srv.Listen("127.0.0.1:0")
+	require.NoError(t, err)
+	defer func() {
+		require.NoError(t, srv.Close())
+		require.NoError(t, eng.Close())
+	}()
+
+	read := scsi.AppendRead16(nil, 512, 256)
+	var i *iscsitest.Initiator
+	attempt := func() ([]byte, error) {
+		if i == nil {
+			i, err = iscsitest.Login(t.Context(), addr.String(), &iscsitest.Options{Target: stackTarget})
+			require.NoError(t, err)
+			for range 4 { // unit attentions
+				if _, err := i.Do(t.Context(), 0, make([]byte, 6), nil, nil); err == nil {
+					break
+				}
+			}
+		}
+		in := make([]byte, 128<<10)
+		_, err := i.Do(t.Context(), 0, read, nil, in)
+		return in, err
+	}
+	in, err := attempt()
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(data[:len(in)], in))
+
+	require.NoError(t, os.Truncate(name, 4096))
+	for {
+		_, err := attempt()
+		require.Error(t, err)
+		var sense *scsi.SenseError
+		if errors.As(err, &sense) {
+			require.Equal(t, scsi.KeyMediumError, sense.Sense.Key())
+			break
+		}
+		_ = i.Close() // the connection is gone
+		i = nil
+	}
+	require.NoError(t, store.Refresh())
+	require.NoError(t, store.Resize(1<<20))
+	require.NoError(t, store.Writev(t.Context(), [][]byte{data}, 0))
+	for {
+		in, err = attempt()
+		var sense *scsi.SenseError
+		if errors.As(err, &sense) && sense.Sense.Key() == scsi.KeyUnitAttention { // of the new size
+			continue
+		}
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(data[:len(in)], in))
+		break
+	}
+	require.NoError(t, i.Close())
+}

@@ -133,12 +133,13 @@ func (w *window) resident(at, n, size int64, now uint32) bool {
 			continue
 		}
 		from := c * chunkSize
-		missing, ok := lookUp(w.mem[from:min(from+chunkSize, size)], max(at-from, 0), min(at+n-from, chunkSize))
+		mem := w.mem[from:min(from+chunkSize, size)]
+		missing, ok := lookUp(mem, max(at-from, 0), min(at+n-from, chunkSize))
 		if !ok {
 			return false
 		}
-		if !missing {
-			mark.Store(now)
+		if !missing && mark.Swap(now) == 0 {
+			populate(mem) // once, which is faster than a fault for every few pages
 		}
 	}
 	return true

@@ -77,6 +77,9 @@ func lookUp(mem []byte, from, to int64) (missing, ok bool) {
 	return missing, true
 }
 
+// populate makes page table entries for what is in the page cache anyway.
+func populate(mem []byte) { _ = unix.Madvise(mem, unix.MADV_POPULATE_READ) }
+
 // mincore asks which of the pages of mem are in the page cache. The system looks at the
 // addresses and not at the memory, which is not the collector's and stays mapped meanwhile.
 func mincore(mem, vec []byte) error {

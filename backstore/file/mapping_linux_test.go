@@ -86,6 +86,8 @@ func TestLendMappedLooksIntoThePageCache(t *testing.T) {
 	s, now := newMapped(t, t.TempDir(), 1<<20)
 	evict := func(off, n int64) {
 		require.NoError(t, s.Flush(t.Context(), 0, 0))
+		mem := (*s.mapped.Load().windows.Load())[0].mem
+		require.NoError(t, unix.Madvise(mem, unix.MADV_DONTNEED)) // what is mapped cannot be evicted
 		require.NoError(t, unix.Fadvise(s.h.fd, off, n, unix.FADV_DONTNEED))
 	}
 	lends := func(off, n int64) bool {

@@ -9,15 +9,19 @@
 //
 //	mem:SIZE          in memory; what is in it ends with the program
 //	file:PATH[:SIZE]  in a regular file, which is made, or extended, if SIZE is given
+//	uring:PATH[:SIZE] the same with io_uring, or a block device; as a file where the system has none,
+//	                  which is said
+//	block:PATH        a block device, with O_DIRECT
 //	null:SIZE         reads as zeroes and forgets what is written
 //
-//	blocksize=N       bytes of a logical block: 512 (the default) or 4096
-//	physexp=N         log2 of the logical blocks in a physical one, 0 to 15; default: 4 KiB
+//	blocksize=N       bytes of a logical block: 512 (the default, but of a device its own) or 4096
+//	physexp=N         log2 of the logical blocks in a physical one, 0 to 15; default: 4 KiB, or
+//	                  of uring and block what the device has; there with blocksize only
 //	ro                writes are refused
 //	removable         the medium can be ejected
 //	thin=off          no UNMAP; a file is allocated at once
 //	wce=on, wce=off   write cache; off makes every write durable when it ends
-//	direct            O_DIRECT; files only
+//	direct            O_DIRECT; file and uring only
 //	workers=N         blocking commands at once, 1 to 1024; default 16
 //	depth=N           commands of one initiator at once, 1 to 65536; default 128
 //	serial=TEXT       unit serial number: 1 to 64 printable characters, no comma

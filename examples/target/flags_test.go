@@ -39,6 +39,11 @@ func TestParseLUN(t *testing.T) {
 		"null:1TiB":                           with(func(s *lunSpec) { s.kind, s.size = "null", 1<<40 }),
 		"file:a":                              with(func(s *lunSpec) { s.kind, s.path = "file", "a" }),
 		"file:a:512":                          with(func(s *lunSpec) { s.kind, s.path, s.size = "file", "a", 512 }),
+		"uring:a":                             {kind: "uring", path: "a", physExp: -1},
+		"uring:a:1MiB,direct":                 {kind: "uring", path: "a", size: 1 << 20, physExp: -1, direct: true},
+		"uring:a,blocksize=512":               with(func(s *lunSpec) { s.kind, s.path = "uring", "a" }),
+		"block:/dev/sdb,ro":                   {kind: "block", path: "/dev/sdb", physExp: -1, readOnly: true},
+		"block:/dev/a:1,blocksize=4096":       {kind: "block", path: "/dev/a:1", block: 4096},
 		"file:C:\\x":                          with(func(s *lunSpec) { s.kind, s.path = "file", "C:\\x" }),
 		"file:a:b:1KiB":                       with(func(s *lunSpec) { s.kind, s.path, s.size = "file", "a:b", 1024 }),
 		"mem:1MiB,blocksize=4096":             with(func(s *lunSpec) { s.kind, s.size, s.block, s.physExp = "mem", 1<<20, 4096, 0 }),
@@ -65,8 +70,8 @@ func TestFlagErrors(t *testing.T) {
 		{"busypoll", "-1us", "0 to 1ms"},
 		{"busypoll", "2ms", "0 to 1ms"},
 		{"iqn", "disk", "an iSCSI name"},
-		{"lun", "", "mem:SIZE, file:PATH[:SIZE] and null:SIZE"},
-		{"lun", "disk", "mem:SIZE, file:PATH[:SIZE] and null:SIZE"},
+		{"lun", "", "mem:SIZE, file:PATH[:SIZE], uring:PATH[:SIZE], block:PATH and null:SIZE"},
+		{"lun", "disk", "mem:SIZE, file:PATH[:SIZE], uring:PATH[:SIZE], block:PATH and null:SIZE"},
 		{"lun", "mem", "a positive number of bytes"},
 		{"lun", "mem:64MB", "a positive number of bytes"},
 		{"lun", "mem:100", "a multiple of the block size 512"},
@@ -80,6 +85,11 @@ func TestFlagErrors(t *testing.T) {
 		{"lun", "mem:1MiB,thin", "on and off"},
 		{"lun", "mem:1MiB,wce=yes", "on and off"},
 		{"lun", "mem:1MiB,direct", "only a file"},
+		{"lun", "block:/dev/sdb,direct", "only a file"},
+		{"lun", "block:", "block:PATH"},
+		{"lun", "uring:", "uring:PATH"},
+		{"lun", "uring:a:100", "a multiple of the block size 512"},
+		{"lun", "uring:a,physexp=3", "together with blocksize="},
 		{"lun", "mem:1MiB,workers=0", "1 to 1024"},
 		{"lun", "mem:1MiB,depth=0", "1 to 65536"},
 		{"lun", "mem:1MiB,depth=65537", "1 to 65536"},
@@ -115,7 +125,7 @@ func TestHelp(t *testing.T) {
 	var out bytes.Buffer
 	_, err := parseFlags([]string{"-help"}, &out)
 	require.ErrorIs(t, err, flag.ErrHelp)
-	for _, name := range []string{"-listen", "-iqn", "-lun", "-debug", "mem:SIZE", "serial="} {
+	for _, name := range []string{"-listen", "-iqn", "-lun", "-debug", "mem:SIZE", "uring:PATH", "block:PATH", "serial="} {
 		require.Contains(t, out.String(), name)
 	}
 }

@@ -6,9 +6,6 @@ import (
 	"strings"
 
 	"github.com/goscst/goscst/backstore"
-	"github.com/goscst/goscst/backstore/file"
-	"github.com/goscst/goscst/backstore/mem"
-	"github.com/goscst/goscst/backstore/null"
 	"github.com/goscst/goscst/scsi/disk"
 	"github.com/goscst/goscst/scsi/engine"
 )
@@ -16,11 +13,11 @@ import (
 // lunSpec is what a flag -lun says.
 type lunSpec struct {
 	text      string // the value itself
-	kind      string // mem, file or null
-	path      string // of a file
+	kind      string // mem, file, uring, block or null
+	path      string // of a file or device
 	size      int64  // bytes; 0: that of the file
-	block     int    // bytes
-	physExp   int    // log2 of the logical blocks in a physical one
+	block     int    // bytes; 0: as the file or device is
+	physExp   int    // log2 of the logical blocks in a physical one; negative: as the file or device is
 	readOnly  bool
 	removable bool
 	thick     bool
@@ -43,8 +40,16 @@ func parseLUN(value string) (lunSpec, error) {
 		s.size, err = parseSize(arg)
 	case "file":
 		err = s.parseFile(arg)
+	case "uring":
+		s.block = 0
+		err = s.parseFile(arg)
+	case "block":
+		s.block, s.path = 0, arg
+		if arg == "" {
+			err = fmt.Errorf("device %q: block:PATH is allowed", arg)
+		}
 	default:
-		err = fmt.Errorf("kind %q: mem:SIZE, file:PATH[:SIZE] and null:SIZE are allowed", kind)
+		err = fmt.Errorf("kind %q: mem:SIZE, file:PATH[:SIZE], uring:PATH[:SIZE], block:PATH and null:SIZE are allowed", kind)
 	}
 	if err != nil {
 		return s, err
@@ -70,7 +75,7 @@ func (s *lunSpec) parseFile(arg string) (err error) {
 		}
 	}
 	if s.path == "" {
-		return fmt.Errorf("file %q: file:PATH or file:PATH:SIZE is allowed", arg)
+		return fmt.Errorf("file %q: %s:PATH or %s:PATH:SIZE is allowed", arg, s.kind, s.kind)
 	}
 	return nil
 }
@@ -136,8 +141,17 @@ func onOff(option, value string) error {
 
 // check looks at options together and fills in defaults.
 func (s *lunSpec) check() error {
-	if s.direct && s.kind != "file" {
+	if s.direct && s.kind != "file" && s.kind != "uring" {
 		return fmt.Errorf("option \"direct\": only a file is allowed to have it, not %s", s.kind)
+	}
+	if s.block == 0 {
+		if s.physExp >= 0 {
+			return fmt.Errorf("option \"physexp\": it is allowed together with blocksize= for %s", s.kind)
+		}
+		if s.size%512 != 0 {
+			return fmt.Errorf("size %d: a multiple of the block size 512 is allowed", s.size)
+		}
+		return nil
 	}
 	if s.size%int64(s.block) != 0 {
 		return fmt.Errorf("size %d: a multiple of the block size %d is allowed", s.size, s.block)
@@ -151,38 +165,24 @@ func (s *lunSpec) check() error {
 	return nil
 }
 
-// open opens the store.
-func (s *lunSpec) open() (backstore.Backstore, error) {
-	phys := s.block << s.physExp
-	volatile := s.wce == "on"
-	switch s.kind {
-	case "mem":
-		return mem.NewWith(s.size, &mem.Options{BlockSize: s.block, PhysBlockSize: phys, Thick: s.thick, Volatile: volatile})
-	case "null":
-		return null.NewWith(s.size, &null.Options{BlockSize: s.block, PhysBlockSize: phys, Thick: s.thick, Volatile: volatile, ReadOnly: s.readOnly})
-	}
-	return file.Open(s.path, &file.Options{
-		Create: s.size > 0 && !s.readOnly, Size: s.size, BlockSize: s.block, PhysBlockSize: phys,
-		ReadOnly: s.readOnly, Direct: s.direct, Thick: s.thick,
-	})
-}
-
 // lun is a logical unit of the program.
 type lun struct {
 	lunSpec
 	number uint16
 	disk   *disk.Disk
 	store  backstore.Backstore
+	note   string // what people should know of the store
 	drive  drive
 }
 
 // addLUN opens the store and adds its disk to the engine and to the target.
 func addLUN(e *engine.Engine, t *engine.Target, number int, s lunSpec) (*lun, error) {
-	store, err := s.open()
+	store, note, err := s.open()
 	if err != nil {
 		return nil, err
 	}
-	l := &lun{lunSpec: s, number: uint16(number), store: store}
+	s.block = store.Geometry().BlockSize
+	l := &lun{lunSpec: s, number: uint16(number), store: store, note: note}
 	l.disk = disk.New(store, &disk.Options{
 		Serial: s.serial, Removable: s.removable, ReadOnly: s.readOnly, NoThin: s.thick,
 		WriteThrough: s.wce == "off", PhysicalExponent: physical(s.physExp),
@@ -195,10 +195,13 @@ func addLUN(e *engine.Engine, t *engine.Target, number int, s lunSpec) (*lun, er
 	return l, t.Map(l.number, d, nil)
 }
 
-// physical is the disk's option for an exponent, where negative is zero.
+// physical is the disk's option for an exponent, where negative is zero, and zero as the store is.
 func physical(exp int) int {
-	if exp == 0 {
+	switch {
+	case exp == 0:
 		return -1
+	case exp < 0:
+		return 0
 	}
 	return exp
 }
@@ -206,7 +209,7 @@ func physical(exp int) int {
 // describe is a line for people.
 func (l *lun) describe() string {
 	b := []string{l.kind}
-	if l.kind == "file" {
+	if l.path != "" {
 		b = append(b, l.path)
 	}
 	b = append(b, formatSize(l.store.Geometry().Size)+",", fmt.Sprintf("blocks of %d bytes", l.block))
@@ -218,6 +221,9 @@ func (l *lun) describe() string {
 			b[len(b)-1] += ","
 			b = append(b, o.text)
 		}
+	}
+	if l.note != "" {
+		b = append(b, "("+l.note+")")
 	}
 	return strings.Join(b, " ")
 }

@@ -28,10 +28,10 @@ type txBatch struct {
 	at   int      // first element of bufs that has not been written
 	done []*txItem
 
-	mapped bool // some of bufs is memory whose contents the system may have to fetch
-	vec  []iovec // memory for the kernel's form of bufs; the first vecs are in use
-	vecs int
-	slab [slabSize]byte
+	mapped bool    // some of bufs is memory whose contents the system may have to fetch
+	vec    []iovec // memory for the kernel's form of bufs; the first vecs are in use
+	vecs   int
+	slab   [slabSize]byte
 }
 
 func newTxBatch() *txBatch {

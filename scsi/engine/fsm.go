@@ -64,7 +64,7 @@ func (t *task) enter(n *nexus) error {
 	case frozen && !set.admitsInACA(t, n):
 		return set.statusInACA(t, n)
 	}
-	n.refs.Add(queuedOne + 1)
+	n.entered++
 	t.n = n
 	t.st.Nexus = &n.Nexus
 	set.m.Add(&t.place, attr)
@@ -282,7 +282,7 @@ func (t *task) finish(err error) {
 	if t.Status() == scsi.StatusCheckCondition && !t.st.Silent {
 		n.failed(t)
 	}
-	n.refs.Add(-queuedOne)
+	n.decided.Add(1)
 	t.s.ep.Respond(&t.Command)
 	set.mu.Lock()
 	set.m.End(&t.place)

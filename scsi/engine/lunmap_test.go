@@ -108,7 +108,7 @@ func TestStatusWord(t *testing.T) {
 	require.Equal(t, StateSendWait, s.move(StateSent))
 	require.True(t, s.has(flagAborted))
 	require.False(t, s.settle())
-	s.free()
-	require.False(t, s.has(flagAborted|flagOther|flagTAS|flagEnded))
-	require.Equal(t, StateFree, s.state())
+	s.start()
+	require.False(t, s.has(flagAborted|flagOther|flagTAS|flagEnded), "the next command's")
+	require.Equal(t, StateParse, s.state())
 }

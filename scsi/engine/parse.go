@@ -114,7 +114,10 @@ func (t *task) noMemory(err error) error {
 	default:
 		return err
 	}
-	if t.n.queued() > 1 {
+	t.n.set.mu.Lock()
+	others := t.n.queued() > 1
+	t.n.set.mu.Unlock()
+	if others {
 		return scsi.ErrTaskSetFull
 	}
 	return scsi.ErrBusy

@@ -36,7 +36,7 @@ type Session struct {
 	tasksLive   atomic.Int32 // task management functions in progress
 	ready       chan struct{}
 	gone        chan struct{}
-	strays      counters // commands that reached no nexus
+	strays      counters // guarded by mu; of commands that reached no nexus
 
 	lunmu       sync.Mutex
 	nexuses     []*nexus // guarded by lunmu; those in luns, and those that were, until their last command has ended
@@ -176,13 +176,30 @@ func (s *Session) memory(p *sgv.Pool, n int) (*sgv.Buf, error) {
 
 // recycle takes a command back.
 func (s *Session) recycle(t *task) {
+	n := t.n
+	t.n = nil
 	s.mu.Lock()
-	t.status.free()
 	t.next = s.free
 	s.free = t
+	s.ended(t, n)
+}
+
+// ended counts a command of n, which may be nil, that is over. It unlocks mu, which is
+// held.
+func (s *Session) ended(t *task, n *nexus) {
+	c := &s.strays
+	if n != nil {
+		n.users--
+		c = &n.traffic
+	}
+	c.add(&t.account)
+	over := n != nil && n.over()
 	s.live--
 	s.checkIdle()
 	s.mu.Unlock()
+	if over {
+		s.t.e.spawn(n.release)
+	}
 }
 
 // drop forgets a command that must not be used again.
@@ -195,9 +212,7 @@ func (s *Session) drop(t *task) {
 			break
 		}
 	}
-	s.live--
-	s.checkIdle()
-	s.mu.Unlock()
+	s.ended(t, t.n)
 }
 
 // lun finds the logical unit at a number; nil if there is none.
@@ -321,9 +336,11 @@ func (s *Session) collect(t *Traffic, l *Latency) {
 		l.merge(&s.pastLatency)
 	}
 	for _, n := range s.nexuses {
-		n.traffic.addTo(t, l)
+		n.count(t, l)
 	}
+	s.mu.Lock()
 	s.strays.addTo(t, l)
+	s.mu.Unlock()
 }
 
 // Target is the target that the session is logged in to.

@@ -52,8 +52,9 @@ type task struct {
 	next    *task     // in a free list, or in a list of parked or released tasks
 	waiters []*waiter // guarded by set.mu: who waits for its end
 	ua      scsi.Sense
-	lost    bool            // a handler that panicked may still use it
-	let     atomic.Int32    // of a lost one: 1 when handler or transport has let go of it, 2 when both have
+	lost    bool         // a handler that panicked may still use it
+	let     atomic.Int32 // of a lost one: 1 when handler or transport has let go of it, 2 when both have
+	account account
 	plain   scsi.SenseError // for conclude
 	sense   [96]byte
 }
@@ -167,23 +168,19 @@ func (t *task) free() {
 	if n != nil && n.d.finisher != nil {
 		n.d.finish(t)
 	}
-	t.count()
+	t.close()
 	if t.lost {
 		s.drop(t)
 		t.Reclaim()
-	} else {
-		t.release()
-		t.st.Recycle()
-		t.st.Prepare()
-		t.n, t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, nil, 0, 0, 0
-		if t.data.Load() != dataNone {
-			t.data.Store(dataNone)
-		}
-		s.recycle(t)
+		return
 	}
-	if n != nil {
-		n.unref()
+	t.release()
+	t.st.Recycle()
+	t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, 0, 0, 0
+	if t.data.Load() != dataNone {
+		t.data.Store(dataNone)
 	}
+	s.recycle(t)
 }
 
 // Reclaim implements task.Owner: a handler that panicked has let go of the command after

@@ -25,6 +25,8 @@ type Owner interface {
 	ResponseSent(err error)
 	// Lend makes memory of the handler the data-in; see scsi.Command.Lend.
 	Lend(segs [][]byte, release func()) error
+	// NeedData makes the Data that Room promises; see scsi.Command.NeedData.
+	NeedData() error
 }
 
 // State is the shared state of one command. The goroutine that owns the command
@@ -35,6 +37,7 @@ type State struct {
 
 	Data    *sgv.Buf // data-in to fill, or data-out received
 	DataOut *sgv.Buf // data-out of a bidirectional command
+	Room    int      // bytes of data-in for which there is no Data yet; 0: none are to come
 
 	DataIn    int // bytes of Data that are the answer; negative: the default
 	Status    uint8
@@ -177,7 +180,7 @@ func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
 // wait on it still are let go.
 func (s *State) Recycle() {
 	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
-	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent = -1, 0, 0, 0, false
+	s.DataIn, s.Room, s.Status, s.Residual, s.ResidOut, s.Silent = -1, 0, 0, 0, 0, false
 	if s.ctx != nil && s.ctx.used() {
 		s.ctx.cancel(context.Canceled)
 		s.ctx = new(Context)

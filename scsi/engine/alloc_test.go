@@ -39,6 +39,25 @@ func TestCommandsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestLendingDoesNotAllocate is the same for a handler that lends, and for one that asks for
+// its buffers late.
+func TestLendingDoesNotAllocate(t *testing.T) {
+	for name, h := range map[string]*lendingHandler{"lend": {memory: [][]byte{make([]byte, 4096)}}, "need": {}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, h, nil, nil)
+			ep := &syncEndpoint{closed: make(chan error, 1)}
+			s, err := b.tgt.Login(t.Context(), fabric.Initiator{Name: "a"}, ep)
+			require.NoError(t, err)
+			run := func() { read16(s, 0, 8) }
+			run()
+			run()
+			require.Equal(t, 4096, ep.n)
+			require.Zero(t, testing.AllocsPerRun(1000, run))
+			b.close()
+		})
+	}
+}
+
 // TestWorkersDoNotAllocate is the same for a handler that blocks, and for one that defers.
 func TestWorkersDoNotAllocate(t *testing.T) {
 	for name, deferred := range map[string]bool{"blocking": false, "deferred": true} {

@@ -26,6 +26,30 @@ func (nullHandler) Exec(c *scsi.Command) error {
 	return scsi.InvalidOpcode
 }
 
+// lendingHandler answers reads with its memory, or asks for a buffer late if it has none.
+type lendingHandler struct {
+	nullHandler
+	memory [][]byte
+}
+
+func (h *lendingHandler) Describe() (scsi.Description, error) {
+	d, err := h.nullHandler.Describe()
+	d.LateData = true
+	return d, err
+}
+
+func (h *lendingHandler) Exec(c *scsi.Command) error {
+	if c.Room() == 0 {
+		return nil
+	}
+	if h.memory == nil {
+		return c.NeedData()
+	}
+	return c.Lend(h.memory, nothing)
+}
+
+func nothing() {}
+
 // syncEndpoint answers everything at once.
 type syncEndpoint struct {
 	t      testing.TB

@@ -160,18 +160,26 @@ func (s *Session) checkIdle() {
 	}
 }
 
-// memory gets a buffer for a command. A session that has some gets more of the engine's memory
-// only if that leaves as much free as the session has then: who takes all that he can get, and
-// reads no answers, has half of it, two of them have a third each, and the others go on.
+// memory gets a buffer for a command.
 func (s *Session) memory(p *sgv.Pool, n int) (*sgv.Buf, error) {
-	all := s.limit.Parent()
-	cost := p.Cost(n)
-	if most := all.Max(); most > 0 && cost <= most {
-		if has := s.limit.Used(); has > 0 && has+cost > most-all.Used()-cost {
-			return nil, sgv.ErrLimit
-		}
+	if !s.fair(p.Cost(n)) {
+		return nil, sgv.ErrLimit
 	}
 	return p.Get(n, s.limit)
+}
+
+// fair reports whether the session may have cost more bytes. If it has some, it gets more of
+// the engine's memory only if that leaves as much free as the session has then: who takes all
+// that he can get, and reads no answers, has half of it, two of them have a third each, and the
+// others go on.
+func (s *Session) fair(cost int64) bool {
+	all := s.limit.Parent()
+	most := all.Max()
+	if most <= 0 || cost > most {
+		return true // no limit, or one that says so itself
+	}
+	has := s.limit.Used()
+	return has == 0 || has+cost <= most-all.Used()-cost
 }
 
 // recycle takes a command back.

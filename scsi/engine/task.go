@@ -115,11 +115,14 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	for _, s := range segs {
 		n += len(s)
 	}
-	if t.in <= 0 || t.st.Data == nil || n != t.st.Data.Len() {
+	if t.in <= 0 || n == 0 || n != t.Room() {
 		return errLent
 	}
 	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
 	// has read its answer.
+	if t.st.Data == nil && !t.s.fair(int64(n)) {
+		return sgv.ErrLimit
+	}
 	if err := t.s.limit.Acquire(int64(n)); err != nil {
 		return err
 	}
@@ -129,7 +132,9 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 		return err
 	}
 	t.lent += int64(n)
-	t.st.Data.Release()
+	if t.st.Data != nil {
+		t.st.Data.Release()
+	}
 	t.st.Data = b
 	return nil
 }

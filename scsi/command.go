@@ -2,6 +2,7 @@ package scsi
 
 import (
 	"context"
+	"time"
 
 	"github.com/goscst/goscst/internal/task"
 	"github.com/goscst/goscst/sgv"
@@ -33,6 +34,10 @@ type Request struct {
 	Dir                     Direction // as signalled by the initiator, if ExpectedSet
 	ExpectedIn, ExpectedOut uint32    // bytes that the initiator is ready to receive and to send
 	ExpectedSet             bool      // Dir and the expected lengths are known
+
+	// Arrived is when the transport received the command, by the clock of its session, which
+	// a transport that receives many at once reads once; 0: when it is submitted.
+	Arrived time.Duration
 }
 
 var _ = task.Provide(func(c any) *task.State { return &c.(*Command).st })
@@ -172,7 +177,8 @@ func (c *Command) ReceiveBuffer() *sgv.Buf {
 func (c *Command) DataReceived(err error) { c.st.Owner.DataReceived(err) }
 
 // ResponseSent answers Endpoint.Respond: the response has left, or err says why it
-// could not. The command is gone afterwards.
+// could not. The command is gone afterwards. For many at once, the engine's Session has a
+// method that costs less.
 func (c *Command) ResponseSent(err error) { c.st.Owner.ResponseSent(err) }
 
 // Status is the status to send.

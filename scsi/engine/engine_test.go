@@ -102,13 +102,3 @@ func TestRead(t *testing.T) {
 	require.NoError(t, e.Close())
 	require.ErrorIs(t, <-ep.closed, engine.ErrEngineClosed)
 }
-
-func BenchmarkRead(b *testing.B) {
-	e, s, _ := nullSession(b)
-	defer e.Close()
-	read16(s, 0, 8)
-	b.ReportAllocs()
-	for b.Loop() {
-		read16(s, 0, 8)
-	}
-}

@@ -12,7 +12,9 @@ import (
 
 // submit takes the command from the transport as far as it goes without waiting.
 func (t *task) submit() {
-	t.start = t.s.t.e.now()
+	if t.start = t.Arrived; t.start == 0 {
+		t.start = t.s.t.e.now()
+	}
 	t.status.start()
 	err := errReplaced
 	for last := (*nexus)(nil); err == errReplaced; {

@@ -182,32 +182,58 @@ func (s *Session) fair(cost int64) bool {
 	return has == 0 || has+cost <= most-all.Used()-cost
 }
 
-// recycle takes a command back.
-func (s *Session) recycle(t *task) {
-	n := t.n
-	t.n = nil
-	s.mu.Lock()
-	t.next = s.free
-	s.free = t
-	s.ended(t, n)
+// Now is the clock of the session, for scsi.Request.Arrived: the time since its engine was
+// made. It does not go back.
+func (s *Session) Now() time.Duration { return s.t.e.now() }
+
+// ResponsesSent is ResponseSent of many commands of the session at once, whose responses
+// have left together, or could not for the same reason. It keeps neither list nor commands.
+func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
+	now := s.t.e.now()
+	var first *task
+	for _, c := range list {
+		t := taskOf(c)
+		t.left = now
+		if t.gone(err) && t.wind() {
+			t.next = first
+			first = t
+		}
+	}
+	if first != nil {
+		s.recycle(first)
+	}
 }
 
-// ended counts a command of n, which may be nil, that is over. It unlocks mu, which is
-// held.
-func (s *Session) ended(t *task, n *nexus) {
-	c := &s.strays
-	if n != nil {
-		n.users--
-		c = &n.traffic
+// recycle takes a command back, and those that follow it in a list.
+func (s *Session) recycle(t *task) {
+	s.mu.Lock()
+	for t != nil {
+		next, n := t.next, t.n
+		t.n = nil
+		t.next = s.free
+		s.free = t
+		if s.ended(t, n) {
+			s.mu.Unlock()
+			s.t.e.spawn(n.release)
+			s.mu.Lock()
+		}
+		t = next
 	}
-	c.add(&t.account)
-	over := n != nil && n.over()
-	s.live--
 	s.checkIdle()
 	s.mu.Unlock()
-	if over {
-		s.t.e.spawn(n.release)
+}
+
+// ended counts a command of n, which may be nil, that is over. It reports whether the
+// caller has to release n. mu is held.
+func (s *Session) ended(t *task, n *nexus) bool {
+	s.live--
+	if n == nil {
+		s.strays.add(&t.account)
+		return false
 	}
+	n.traffic.add(&t.account)
+	n.users--
+	return n.over()
 }
 
 // drop forgets a command that must not be used again.
@@ -220,7 +246,12 @@ func (s *Session) drop(t *task) {
 			break
 		}
 	}
-	s.ended(t, t.n)
+	over := s.ended(t, t.n)
+	s.checkIdle()
+	s.mu.Unlock()
+	if over {
+		s.t.e.spawn(t.n.release)
+	}
 }
 
 // lun finds the logical unit at a number; nil if there is none.

@@ -37,6 +37,7 @@ type task struct {
 	s     *Session
 	n     *nexus // nil for a LUN that does not exist
 	start time.Duration
+	left  time.Duration // when the response left; 0: when it is counted
 
 	status  status
 	data    atomic.Uint32
@@ -154,19 +155,35 @@ func (t *task) settle() {
 
 // ResponseSent implements task.Owner: the command is over.
 func (t *task) ResponseSent(err error) {
-	t.sentErr = err
-	switch t.status.move(StateSent) {
-	case StateRespond: // settle comes second
-	case StateSendWait:
+	if t.gone(err) {
 		t.free()
-	default:
-		panic("engine: ResponseSent on a command that has not been responded to")
 	}
 }
 
-// free tells whom it concerns how the command ended, and makes it ready for the next one.
+// gone notes that the response has left. It reports whether the caller is to free the
+// command.
+func (t *task) gone(err error) bool {
+	t.sentErr = err
+	switch t.status.move(StateSent) {
+	case StateRespond: // settle comes second
+		return false
+	case StateSendWait:
+		return true
+	}
+	panic("engine: ResponseSent on a command that has not been responded to")
+}
+
+// free ends the life of a command whose response has left.
 func (t *task) free() {
-	s, n := t.s, t.n
+	if t.wind() {
+		t.s.recycle(t)
+	}
+}
+
+// wind tells whom it concerns how the command ended, and makes it ready for the next one.
+// It reports whether there may be one.
+func (t *task) wind() bool {
+	n := t.n
 	if t.ua != 0 && t.sentErr != nil {
 		t.untell()
 	}
@@ -175,17 +192,17 @@ func (t *task) free() {
 	}
 	t.close()
 	if t.lost {
-		s.drop(t)
+		t.s.drop(t)
 		t.Reclaim()
-		return
+		return false
 	}
 	t.release()
 	t.st.Recycle()
-	t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, 0, 0, 0
+	t.dataErr, t.sentErr, t.ua, t.in, t.out, t.left = nil, nil, 0, 0, 0, 0
 	if t.data.Load() != dataNone {
 		t.data.Store(dataNone)
 	}
-	s.recycle(t)
+	return true
 }
 
 // Reclaim implements task.Owner: a handler that panicked has let go of the command after

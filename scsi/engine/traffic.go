@@ -77,7 +77,10 @@ func (t *task) close() {
 			a.out = bufLen(t.ReceiveBuffer())
 		}
 	}
-	a.took = t.s.t.e.now() - t.start
+	if t.left == 0 {
+		t.left = t.s.t.e.now()
+	}
+	a.took = t.left - t.start
 }
 
 // add counts a command.

@@ -275,16 +275,30 @@ func (g *Group) clear(ctx context.Context) error {
 func (g *Group) join(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members = append(g.members, s)
-	g.luns.Load().table.each(func(lun uint16, m *mapping) { s.attach(lun, m, s.first()) })
+	g.add(s)
+	var edit lunEdit[*nexus]
+	g.luns.Load().table.each(func(lun uint16, m *mapping) {
+		if n := s.attach(lun, m, s.first()); n != nil {
+			edit.set(lun, n)
+		}
+	})
+	s.setLUNs(edit.done())
 }
 
-// leave takes s out.
+// add makes s a member; mu is held.
+func (g *Group) add(s *Session) {
+	s.member = len(g.members)
+	g.members = append(g.members, s)
+}
+
+// leave takes s, which is a member, out.
 func (g *Group) leave(s *Session) {
 	g.mu.Lock()
-	if i := slices.Index(g.members, s); i >= 0 {
-		g.members = slices.Delete(g.members, i, i+1)
-	}
+	last := len(g.members) - 1
+	moved := g.members[last]
+	g.members[s.member], g.members[last] = moved, nil
+	moved.member = s.member
+	g.members = g.members[:last]
 	g.mu.Unlock()
 }
 

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -28,7 +27,8 @@ type nexus struct {
 	users int64 // guarded by s.mu: functions that hold it, less the commands that have ended; see retire
 	final bool  // guarded by s.mu: users has entered added, so that it is over when that is zero
 
-	prev, next *nexus // guarded by d.mu; in the device's list
+	ofDevice  nexusLinks // guarded by d.mu
+	ofSession nexusLinks // guarded by s.lunmu
 
 	traffic counters // guarded by s.mu
 
@@ -44,9 +44,9 @@ const (
 	gateSWP                  // software write protect
 )
 
-// attach makes the nexus of s and a mapping, in place of the one that is at the number,
-// with a first unit attention to tell. It returns nil if the handler refuses the
-// initiator: then the number does not exist for it.
+// attach makes the nexus of s and a mapping, with a first unit attention to tell; the caller
+// puts it into the session's table. It returns nil if the handler refuses the initiator:
+// then the number does not exist for it.
 func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 	d := m.d
 	n := &nexus{
@@ -78,12 +78,11 @@ func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 		gate |= gateBlocked
 	}
 	n.gate.Store(gate)
-	d.link(n)
+	d.nexuses.add(n, &n.ofDevice)
 	d.mu.Unlock()
 	s.lunmu.Lock()
-	s.nexuses = append(s.nexuses, n)
+	s.nexuses.add(n, &n.ofSession)
 	s.lunmu.Unlock()
-	s.setLUN(lun, n)
 	return n
 }
 
@@ -98,8 +97,8 @@ func (s *Session) replace(lun uint16, m *mapping) (old, n *nexus) {
 	if m != nil {
 		n = s.attach(lun, m, first)
 	}
-	if n == nil && old != nil {
-		s.setLUN(lun, nil)
+	if n != nil || old != nil {
+		s.setLUN(lun, n)
 	}
 	return old, n
 }
@@ -166,11 +165,11 @@ func (n *nexus) release() {
 	d, s := n.d, n.s
 	d.detach(&n.Nexus)
 	d.mu.Lock()
-	d.unlink(n)
+	d.nexuses.remove(&n.ofDevice)
 	n.count(&d.past, &d.pastLatency)
 	d.mu.Unlock()
 	s.lunmu.Lock()
-	s.nexuses = slices.DeleteFunc(s.nexuses, n.is)
+	s.nexuses.remove(&n.ofSession)
 	n.count(&s.past, &s.pastLatency)
 	s.lunmu.Unlock()
 	close(n.released)

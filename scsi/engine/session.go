@@ -30,6 +30,7 @@ type Session struct {
 	move        sync.Mutex // held while the session changes its group
 	left        bool       // guarded by move; the session ends and is in no group any more
 	group       atomic.Pointer[Group]
+	member      int                              // guarded by group.mu; its index in group.members
 	luns        atomic.Pointer[lunTable[*nexus]] // replaced under lunmu
 	pendingLUNs atomic.Bool                      // REPORTED LUNS DATA HAS CHANGED waits to be told
 	closing     atomic.Bool
@@ -39,9 +40,9 @@ type Session struct {
 	strays      counters // guarded by mu; of commands that reached no nexus
 
 	lunmu       sync.Mutex
-	nexuses     []*nexus // guarded by lunmu; those in luns, and those that were, until their last command has ended
-	past        Traffic  // guarded by lunmu; of nexuses that are over
-	pastLatency Latency  // guarded by lunmu
+	nexuses     nexusList // guarded by lunmu; those in luns, and those that were, until their last command has ended
+	past        Traffic   // guarded by lunmu; of nexuses that are over
+	pastLatency Latency   // guarded by lunmu
 
 	mu   sync.Mutex
 	free *task   // guarded by mu
@@ -121,7 +122,7 @@ func (s *Session) end(reason error) {
 	<-s.drained()
 	s.lunmu.Lock()
 	s.luns.Store(&lunTable[*nexus]{})
-	list := slices.Clone(s.nexuses)
+	list := slices.Collect(s.nexuses.all)
 	s.lunmu.Unlock()
 	for _, n := range list {
 		n.retire()
@@ -272,6 +273,13 @@ func (s *Session) setLUN(lun uint16, n *nexus) {
 	s.lunmu.Unlock()
 }
 
+// setLUNs replaces the whole table.
+func (s *Session) setLUNs(t *lunTable[*nexus]) {
+	s.lunmu.Lock()
+	s.luns.Store(t)
+	s.lunmu.Unlock()
+}
+
 // lunsChanged tells the initiator that its LUN map has changed.
 func (s *Session) lunsChanged() {
 	s.pendingLUNs.Store(true)
@@ -307,22 +315,34 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	from.leave(s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members = append(g.members, s)
+	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()
+	edit := lunEdit[*nexus]{table: *s.luns.Load()}
 	s.luns.Load().each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
 		}
-		s.replace(lun, m)
+		var next *nexus
+		if m != nil {
+			next = s.attach(lun, m, scsi.InquiryDataChanged)
+		}
+		edit.set(lun, next)
 		gone, changed = append(gone, n), true
 	})
 	want.table.each(func(lun uint16, m *mapping) {
-		if s.lun(lun) == nil && s.attach(lun, m, s.first()) != nil {
+		if edit.table.get(lun) != nil {
+			return
+		}
+		if n := s.attach(lun, m, s.first()); n != nil {
+			edit.set(lun, n)
 			changed = true
 		}
 	})
+	if changed {
+		s.setLUNs(edit.done())
+	}
 	return gone, changed
 }
 
@@ -374,7 +394,7 @@ func (s *Session) collect(t *Traffic, l *Latency) {
 	if l != nil {
 		l.merge(&s.pastLatency)
 	}
-	for _, n := range s.nexuses {
+	for n := range s.nexuses.all {
 		n.count(t, l)
 	}
 	s.mu.Lock()

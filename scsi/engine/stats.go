@@ -71,7 +71,7 @@ func (d *Device) Stats() DeviceStats {
 	defer d.mu.Unlock()
 	s.Blocked, s.Mapped = d.blocks > 0, d.mapped
 	s.Traffic, s.Latency = d.past, d.pastLatency
-	for n := d.first; n != nil; n = n.next {
+	for n := range d.nexuses.all {
 		s.Nexuses++
 		n.count(&s.Traffic, &s.Latency)
 	}

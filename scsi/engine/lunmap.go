@@ -53,15 +53,17 @@ func (e *lunEdit[T]) set(lun uint16, v T) {
 	e.table.pages[i][lun&0xFF] = v
 }
 
-// done ends the change and returns the new table.
+// done returns the new table. What is set afterwards is not in it.
 func (e *lunEdit[T]) done() *lunTable[T] {
 	var zero [256]T
 	for i, own := range e.own {
 		if own && *e.table.pages[i] == zero {
 			e.table.pages[i] = nil
 		}
+		e.own[i] = false
 	}
-	return &e.table
+	t := e.table
+	return &t
 }
 
 // each calls f for every entry in ascending order.

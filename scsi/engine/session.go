@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Session struct {
 	bufs   fabric.BufferProvider
 	events fabric.Eventer
 	id     uint64
+	key    string // in.Name in lower case, as patterns see it
 	opened time.Time
 	limit  *sgv.Limit // counts; see memory
 
@@ -52,7 +54,7 @@ type Session struct {
 }
 
 func newSession(t *Target, in fabric.Initiator, ep fabric.Endpoint) *Session {
-	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: sgv.NewLimit(0, t.e.limit), ready: make(chan struct{}), gone: make(chan struct{})}
+	s := &Session{t: t, in: in, key: strings.ToLower(in.Name), ep: ep, opened: time.Now(), limit: sgv.NewLimit(0, t.e.limit), ready: make(chan struct{}), gone: make(chan struct{})}
 	s.abort, _ = ep.(fabric.Aborter)
 	s.bufs, _ = ep.(fabric.BufferProvider)
 	s.events, _ = ep.(fabric.Eventer)

@@ -93,14 +93,3 @@ func (p *plain) Exec(c *scsi.Command) error {
 	}
 	return nil
 }
-
-// waker tells when a command has been responded to.
-type waker struct{ done chan bool }
-
-func (*waker) RequestData(c *scsi.Command) { c.DataReceived(nil) }
-func (w *waker) Respond(c *scsi.Command) {
-	c.ResponseSent(nil)
-	w.done <- true
-}
-func (*waker) TaskDone(*fabric.Task) {}
-func (*waker) Closed(error)          {}

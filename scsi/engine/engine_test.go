@@ -68,6 +68,17 @@ func (e *syncEndpoint) Respond(c *scsi.Command) {
 func (e *syncEndpoint) TaskDone(*fabric.Task) {}
 func (e *syncEndpoint) Closed(err error)      { e.closed <- err }
 
+// waker tells when a command has been responded to.
+type waker struct{ done chan bool }
+
+func (*waker) RequestData(c *scsi.Command) { c.DataReceived(nil) }
+func (w *waker) Respond(c *scsi.Command) {
+	c.ResponseSent(nil)
+	w.done <- true
+}
+func (*waker) TaskDone(*fabric.Task) {}
+func (*waker) Closed(error)          {}
+
 func nullSession(t testing.TB) (*engine.Engine, *engine.Session, *syncEndpoint) {
 	e := engine.New(nil)
 	d, err := e.AddDevice("null", nullHandler{}, nil)

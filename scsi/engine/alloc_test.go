@@ -39,6 +39,21 @@ func TestCommandsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestBatchesDoNotAllocate is the same for commands that begin and end together.
+func TestBatchesDoNotAllocate(t *testing.T) {
+	for name, h := range map[string]scsi.Handler{"pool": nullHandler{}, "lent": &lendingHandler{memory: [][]byte{make([]byte, 4096)}}} {
+		t.Run(name, func(t *testing.T) {
+			ep := &batchEndpoint{}
+			s := openSession(t, h, ep)
+			run := func() { ep.run(s, 32) }
+			run()
+			ep.good = 0
+			require.Zero(t, testing.AllocsPerRun(100, run))
+			require.Equal(t, 101*32, ep.good)
+		})
+	}
+}
+
 // TestLendingDoesNotAllocate is the same for a handler that lends, and for one that asks for
 // its buffers late.
 func TestLendingDoesNotAllocate(t *testing.T) {

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -178,4 +179,29 @@ func TestUnmapVisitsOneNexus(t *testing.T) {
 	}
 	require.Equal(t, 599, ep.good, "only the new one has a power on to tell")
 	require.Equal(t, uint64(1202), s.Info().Commands)
+}
+
+// TestIdleSessionsAreSmall bounds what an engine holds for a session that has done something
+// and does nothing now, and for itself, generously.
+func TestIdleSessionsAreSmall(t *testing.T) {
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC() // also what pools have kept from the first
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	x := newCrowd(t, 1, 1, 1)
+	alone := heap()
+	const sessions = 500
+	var all []*engine.Session
+	for range sessions {
+		all = append(all, loginTo(t, x.tgt, &batchEndpoint{}))
+	}
+	each := (heap() - alone) / sessions
+	t.Logf("an engine holds %d bytes, a session %d", alone-before, each)
+	require.Less(t, alone-before, int64(4<<20))
+	require.Less(t, each, int64(16<<10))
+	runtime.KeepAlive(all)
 }

@@ -186,8 +186,8 @@ func (s *Session) fair(cost int64) bool {
 }
 
 // Now is the clock of the session, for scsi.Request.Arrived: the time since its engine was
-// made. It does not go back.
-func (s *Session) Now() time.Duration { return s.t.e.now() }
+// made. It does not go back, and is never 0, which stands for no reading.
+func (s *Session) Now() time.Duration { return max(s.t.e.now(), 1) }
 
 // ResponsesSent is ResponseSent of many commands of the session at once, whose responses
 // have left together, or could not for the same reason. It keeps neither list nor commands.

@@ -48,8 +48,9 @@ type (
 	// orderly end. Without it, sessions are closed at once.
 	LogoutRequester interface{ RequestLogout(within time.Duration) }
 
-	// BufferProvider places data buffers itself (memory registered for RDMA). Without
-	// it, or with errors.ErrUnsupported, they come from the device's pool.
+	// BufferProvider places data buffers itself (memory registered for RDMA), during
+	// Submit, or on any goroutine when a handler asks for them with scsi.Command.NeedData.
+	// Without it, or with errors.ErrUnsupported, they come from the device's pool.
 	BufferProvider interface {
 		Buffer(c *scsi.Command, n int) (*sgv.Buf, error)
 	}

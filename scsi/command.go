@@ -3,6 +3,7 @@ package scsi
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/goscst/goscst/internal/task"
 	"github.com/goscst/goscst/sgv"
@@ -34,6 +35,10 @@ type Request struct {
 	Dir                     Direction // as signalled by the initiator, if ExpectedSet
 	ExpectedIn, ExpectedOut uint32    // bytes that the initiator is ready to receive and to send
 	ExpectedSet             bool      // Dir and the expected lengths are known
+
+	// Arrived is when the transport received the command, by the clock of its session, which
+	// a transport that receives many at once reads once; 0: when it is submitted.
+	Arrived time.Duration
 
 	// RawIn says that the transport hands data-in to system calls as it is and never looks
 	// at it, so that it may be memory of LendMapped.
@@ -76,11 +81,31 @@ func (c *Command) Blocks() uint32 { return c.count }
 func (c *Command) NACA() bool { return c.naca }
 
 // Data is the data-in buffer to fill, or the data-out received; nil if the command
-// transfers nothing. What the buffer holds before it is filled is undefined.
+// transfers nothing, and before NeedData with Description.LateData. What the buffer holds
+// before it is filled is undefined.
 func (c *Command) Data() *sgv.Buf { return c.st.Data }
 
 // DataOut is the data-out of a bidirectional command, whose Data is the data-in.
 func (c *Command) DataOut() *sgv.Buf { return c.st.DataOut }
+
+// Room is the length of Data in bytes, also when it is not there yet: see NeedData.
+func (c *Command) Room() int {
+	if c.st.Data != nil {
+		return c.st.Data.Len()
+	}
+	return c.st.Room
+}
+
+// NeedData gets the buffer for data-in if it is not there: only a handler with
+// Description.LateData has to call it. Its error is the one to return from Exec: it says that
+// there is no memory, in the status that makes the initiator try again later. It is called
+// before Exec returns, or between Defer and Pending.Done; it does not block.
+func (c *Command) NeedData() error {
+	if c.st.Data != nil || c.st.Room == 0 {
+		return nil
+	}
+	return c.st.Owner.NeedData()
+}
 
 // SetDataIn says how many bytes of Data are the answer; more than there are count as all.
 // Without it, all of Data is the answer of a command that reads blocks, and nothing of any
@@ -88,7 +113,7 @@ func (c *Command) DataOut() *sgv.Buf { return c.st.DataOut }
 func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 
 // Lend makes memory that the handler lends the data-in, in place of Data, so that it need
-// not be copied: segs together are as long as Data. The bytes must not change until
+// not be copied: segs together are as long as Room. The bytes must not change until
 // release is called, once and from any goroutine, when the response has left or the
 // command has ended otherwise; it must not block. segs itself is free when Lend returns.
 // After an error, release has not been called and Data is as it was.
@@ -116,10 +141,13 @@ func (c *Command) LendMapped(segs [][]byte, release func()) error {
 func (c *Command) DataMapped() bool { return c.st.Mapped }
 
 // Reply makes b the answer, cut to what the initiator allows (SPC-4 4.2.5.6). It is
-// for parameter data; the return value is always nil, so that a handler may end with
+// for parameter data; the return value is that of NeedData, so that a handler may end with
 //
 //	return c.Reply(b)
 func (c *Command) Reply(b []byte) error {
+	if err := c.NeedData(); err != nil {
+		return err
+	}
 	n := 0
 	if c.st.Data != nil {
 		n = min(len(b), c.st.Data.Len())
@@ -175,7 +203,8 @@ func (c *Command) ReceiveBuffer() *sgv.Buf {
 func (c *Command) DataReceived(err error) { c.st.Owner.DataReceived(err) }
 
 // ResponseSent answers Endpoint.Respond: the response has left, or err says why it
-// could not. The command is gone afterwards.
+// could not. The command is gone afterwards. For many at once, the engine's Session has a
+// method that costs less.
 func (c *Command) ResponseSent(err error) { c.st.Owner.ResponseSent(err) }
 
 // Status is the status to send.

@@ -16,12 +16,14 @@ import (
 type owner struct {
 	done, received, sent []error
 	lent                 [][]byte
+	refuse               error // of NeedData
 }
 
 func (o *owner) Done(err error)         { o.done = append(o.done, err) }
 func (o *owner) DataReceived(err error) { o.received = append(o.received, err) }
 func (o *owner) ResponseSent(err error) { o.sent = append(o.sent, err) }
 func (o *owner) Reclaim()               {}
+func (o *owner) NeedData() error        { return o.refuse }
 func (o *owner) Lend(segs [][]byte, release func()) error {
 	o.lent = segs
 	return nil
@@ -207,4 +209,26 @@ func TestCommandIsFree(t *testing.T) {
 			st.Data = data
 		}
 	}))
+}
+
+// TestNeedData: Room is what Data will be, the engine is asked once, and its refusal is the
+// command's.
+func TestNeedData(t *testing.T) {
+	c, st, o := withData(t, 0)
+	require.Zero(t, c.Room())
+	o.refuse = ErrBusy
+	require.NoError(t, c.NeedData(), "nothing is needed")
+	require.NoError(t, c.Reply([]byte{1}))
+
+	st.Room = 512
+	require.Equal(t, 512, c.Room())
+	require.Equal(t, ErrBusy, c.NeedData())
+	require.Equal(t, ErrBusy, c.Reply([]byte{1}))
+
+	c, st, o = withData(t, 100)
+	o.refuse, st.Room = ErrBusy, 512
+	require.Equal(t, 100, c.Room())
+	require.NoError(t, c.NeedData(), "it is there")
+	st.Recycle()
+	require.Zero(t, c.Room())
 }

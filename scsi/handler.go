@@ -36,6 +36,7 @@ type Description struct {
 	MaxTransfer int64   // bytes of one command's data; longer ones are refused; 0: 16 MiB
 	NonBlocking bool    // Exec never blocks: the engine calls it on the submitting goroutine
 	Removable   bool    // INQUIRY's RMB, for the engine's own answers
+	LateData    bool    // commands that read blocks come without Data, for a handler that lends: see Command.NeedData
 	Parse       Parse   // which CDBs go to Parser
 	Own         Own     // what the handler wants to do by itself
 	Control     Control // control mode page at the start
@@ -109,8 +110,9 @@ type (
 	// BufferProvider makes data buffers of its own, of exactly n bytes, which the engine
 	// releases when the command is over; errors.ErrUnsupported asks for one of the pool,
 	// another error ends the command. It must not block. It is called twice for a
-	// bidirectional command, for data-in and then for data-out, and not at all if the
-	// transport provides the buffers. Without it, all come from the pool.
+	// bidirectional command, for data-in and then for data-out, during NeedData with
+	// LateData, and not at all if the transport provides the buffers. Without it, all come
+	// from the pool.
 	BufferProvider interface {
 		Buffer(c *Command, n int) (*sgv.Buf, error)
 	}

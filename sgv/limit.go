@@ -99,6 +99,10 @@ func (l *Limit) tooLarge(n int64) bool {
 
 // add adds n bytes to l alone if there is room.
 func (l *Limit) add(n int64) bool {
+	if l.max.Load() <= 0 {
+		l.used.Add(n)
+		return true
+	}
 	for {
 		used, max := l.used.Load(), l.max.Load()
 		if max > 0 && n > max-used {

@@ -73,9 +73,10 @@ func (c *conn) command(h *pdu.Header, ahs []byte, seg segment) error {
 	cmd := t.cmd
 	t.itt, t.immediate, t.bidi, t.unsol = h.ITT(), h.Immediate(), p.Read() && p.Write(), !p.Final()
 	t.sent, t.burst, t.dataSN, t.edtl = 0, 0, 0, 0
-	cmd.Request = scsi.Request{
-		Tag: uint64(t.itt), LUN: scsi.LUN(h.LUN()), Attr: taskAttr(p.Attr()), ExpectedSet: true,
+	if c.rx.at == 0 {
+		c.rx.at = c.nx.Now()
 	}
+	cmd.Tag, cmd.LUN, cmd.Attr, cmd.ExpectedSet, cmd.Arrived = uint64(t.itt), scsi.LUN(h.LUN()), taskAttr(p.Attr()), true, c.rx.at
 	if p.Write() {
 		cmd.Dir, cmd.ExpectedOut = scsi.DirOut, p.ExpectedLen()
 		t.edtl = int(min(p.ExpectedLen(), math.MaxInt32))

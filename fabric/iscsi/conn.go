@@ -19,6 +19,8 @@ import (
 type nexus interface {
 	NewCommand() *scsi.Command
 	Submit(c *scsi.Command)
+	ResponsesSent(list []*scsi.Command, err error)
+	Now() time.Duration
 	Manage(t *fabric.Task)
 	Close(reason error)
 	QueueLimit() int

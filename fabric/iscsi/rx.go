@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"io"
+	"time"
 
 	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
 )
@@ -34,7 +35,8 @@ type receiver struct {
 	buf  *[rxBufSize]byte // nil while the connection is idle
 	r, w int              // buf[r:w] has arrived and is not consumed
 
-	large bool // the last data segment was a large one
+	large bool          // the last data segment was a large one
+	at    time.Duration // when the commands of this read arrived, by the engine's clock; 0: there was none
 
 	// A data segment that was not whole.
 	streaming bool
@@ -89,6 +91,7 @@ func (c *conn) serve() error {
 func (c *conn) consume() error {
 	rx := &c.rx
 	c.alive.Store(true)
+	rx.at = 0
 	for !c.ending {
 		if rx.streaming {
 			n := min(rx.left, rx.w-rx.r)

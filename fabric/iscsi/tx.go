@@ -182,7 +182,14 @@ func (c *conn) endBatch(err error) {
 	}
 	b := w.batch
 	for _, it := range b.done {
-		c.complete(it, err)
+		if it.kind == itemResponse {
+			b.sent = append(b.sent, it.task.cmd)
+		} else {
+			c.complete(it, err)
+		}
+	}
+	if len(b.sent) > 0 {
+		c.nx.ResponsesSent(b.sent, err)
 	}
 	w.stats.bytes += uint64(b.used + b.data)
 	w.stats.publish(c)

@@ -2,6 +2,7 @@ package iscsi
 
 import (
 	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
+	"github.com/goscst/goscst/scsi"
 	"github.com/goscst/goscst/sgv"
 )
 
@@ -27,6 +28,7 @@ type txBatch struct {
 	bufs [][]byte // everything in the order of the wire
 	at   int      // first element of bufs that has not been written
 	done []*txItem
+	sent []*scsi.Command // those of done that are responses, when they have left
 
 	mapped bool    // some of bufs is memory whose contents the system may have to fetch
 	vec    []iovec // memory for the kernel's form of bufs; the first vecs are in use
@@ -38,6 +40,7 @@ func newTxBatch() *txBatch {
 	return &txBatch{
 		bufs: make([][]byte, 0, batchBufs+64),
 		done: make([]*txItem, 0, 256),
+		sent: make([]*scsi.Command, 0, 256),
 		vec:  make([]iovec, 0, maxVec),
 	}
 }
@@ -144,9 +147,10 @@ func (b *txBatch) wrote(n int) {
 func (b *txBatch) reset() {
 	clear(b.bufs)
 	clear(b.done)
+	clear(b.sent)
 	clear(b.vec[:b.vecs])
 	b.vecs = 0
-	b.bufs, b.done = b.bufs[:0], b.done[:0]
+	b.bufs, b.done, b.sent = b.bufs[:0], b.done[:0], b.sent[:0]
 	b.used, b.open, b.data, b.at, b.mapped = 0, 0, 0, 0, false
 }
 

@@ -5,8 +5,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/mem"
+	nullstore "github.com/goscst/goscst/backstore/null"
 	"github.com/goscst/goscst/fabric/local"
 	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/scsi/disk"
 )
 
 // null is a handler that does nothing: what is measured is the engine and this package.
@@ -30,6 +34,24 @@ func BenchmarkDo(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkDisk is a READ of 4 KiB of a disk whose store lends its memory: on the null store,
+// what engine, disk and this package cost.
+func BenchmarkDisk(b *testing.B) {
+	for name, store := range map[string]backstore.Backstore{"null": nullstore.New(64 << 20), "mem": mem.New(64 << 20)} {
+		b.Run(name, func(b *testing.B) {
+			i := serve(b, disk.New(store, nil))
+			c := &local.Command{CDB: read16(8, 8), In: make([]byte, 4096)}
+			b.ReportAllocs()
+			for b.Loop() {
+				i.Start(c, ignore)
+			}
+			if c.Err != nil {
+				b.Fatal(c.Err)
+			}
+		})
 	}
 }
 
@@ -63,3 +85,5 @@ func BenchmarkStart(b *testing.B) {
 		})
 	}
 }
+
+func ignore(*local.Command) {}

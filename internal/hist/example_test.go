@@ -15,9 +15,8 @@ func Example() {
 	slow.Record(int64(20 * time.Millisecond))
 	slow.Record(int64(30 * time.Millisecond))
 
-	all := fast.Snapshot()
-	s := slow.Snapshot()
-	all.Merge(&s)
+	all := fast
+	all.Merge(&slow)
 	fmt.Println(all.Count(), time.Duration(all.Max))
 	fmt.Println(time.Duration(all.Quantile(0.5)) < 200*time.Microsecond)
 	fmt.Println(time.Duration(all.Quantile(0.99)) > 10*time.Millisecond)

@@ -30,7 +30,7 @@ func exceptions() *Exceptions {
 			"internal/rangelock/rangelock.go:Guard.Unlock": "a range is unlocked twice",
 			"internal/task/task.go:State.Defer":            "a handler defers twice, or outside of Exec",
 			"internal/task/task.go:State.Complete":         "a handler ends a command twice, or one that is another's by now",
-			"scsi/engine/task.go:task.ResponseSent":        "a transport answers Respond twice, or without having been asked",
+			"scsi/engine/task.go:task.gone":                "a transport answers Respond twice, or without having been asked",
 			"sgv/alloc_linux.go:hugeChunk.take":            "an invariant of the arena: going on would hand out memory twice",
 			"sgv/alloc_linux.go:hugeChunk.drop":            "a segment is freed twice",
 			"sgv/buf.go:Buf.Append":                        "a range outside of the buffer, as slicing panics",

@@ -25,6 +25,8 @@ type Owner interface {
 	ResponseSent(err error)
 	// Lend makes memory of the handler the data-in; see scsi.Command.Lend.
 	Lend(segs [][]byte, release func()) error
+	// NeedData makes the Data that Room promises; see scsi.Command.NeedData.
+	NeedData() error
 }
 
 // State is the shared state of one command. The goroutine that owns the command
@@ -35,6 +37,7 @@ type State struct {
 
 	Data    *sgv.Buf // data-in to fill, or data-out received
 	DataOut *sgv.Buf // data-out of a bidirectional command
+	Room    int      // bytes of data-in for which there is no Data yet; 0: none are to come
 
 	Mapped    bool // Data is memory that only system calls may touch, and that may change
 	DataIn    int  // bytes of Data that are the answer; negative: the default
@@ -44,6 +47,7 @@ type State struct {
 	ResidOut  int64  // of data-out of a bidirectional command
 	Silent    bool   // nothing may be sent: the task was aborted by its own nexus
 	Err       error  // result handed over by Complete
+	open      bool   // between Begin and Return, when Defer may be called
 	word      atomic.Uint64
 	ctx       *Context
 	abandoned atomic.Bool
@@ -53,9 +57,12 @@ type State struct {
 // moves to deferred. Then Exec's return and Complete meet: whoever comes second
 // continues the command.
 //
-//	running ──Return──► done            (nobody deferred: synchronous)
+//	running ──Return──► running         (nobody deferred: synchronous)
 //	running ──Defer───► deferred ──Return──► returned ──Complete──► done (Complete continues)
 //	                    deferred ──Complete─► done    ──Return────►      (Return continues)
+//
+// A generation in which nobody deferred serves the next execution too, since nobody holds
+// a Pending of it: so an execution that does not defer writes nothing that others read.
 const (
 	running = iota
 	deferred
@@ -63,16 +70,19 @@ const (
 	done
 )
 
-// Begin starts a new execution: it opens a new generation in phase running.
+// Begin starts a new execution, in phase running of a generation that no Pending has.
 func (s *State) Begin() {
 	s.Err = nil
-	s.word.Store((s.word.Load()>>2 + 1) << 2) // phase running, which is 0
+	s.open = true
+	if w := s.word.Load(); w&3 != running {
+		s.word.Store((w>>2 + 1) << 2) // phase running, which is 0
+	}
 }
 
 // Defer hands the obligation to complete to the caller and returns its generation.
 func (s *State) Defer() uint64 {
 	w := s.word.Load()
-	if w&3 != running || !s.word.CompareAndSwap(w, w&^3|deferred) {
+	if !s.open || w&3 != running || !s.word.CompareAndSwap(w, w&^3|deferred) {
 		panic("scsi: Command.Defer called twice or outside Exec")
 	}
 	return w >> 2
@@ -82,11 +92,11 @@ func (s *State) Defer() uint64 {
 // not touch it any more, Complete continues it. Otherwise the caller continues with
 // the result of Exec, or with s.Err if deferredDone is set.
 func (s *State) Return() (parked, deferredDone bool) {
+	s.open = false
 	for {
 		w := s.word.Load()
 		switch w & 3 {
 		case running:
-			s.word.Store(w&^3 | done)
 			return false, false
 		case deferred:
 			if s.word.CompareAndSwap(w, w&^3|returned) {
@@ -133,11 +143,11 @@ func (s *State) Complete(gen uint64, err error) {
 // which it reports. The command must never be used again then, and its buffers not before
 // Owner.Reclaim, which the late Complete calls.
 func (s *State) Abandon() bool {
+	s.open = false
 	for {
 		w := s.word.Load()
 		switch w & 3 {
 		case running:
-			s.word.Store(w&^3 | done)
 			return false
 		case deferred:
 			s.abandoned.Store(true)
@@ -171,7 +181,7 @@ func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
 // wait on it still are let go.
 func (s *State) Recycle() {
 	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
-	s.DataIn, s.Status, s.Residual, s.ResidOut, s.Silent, s.Mapped = -1, 0, 0, 0, false, false
+	s.DataIn, s.Room, s.Status, s.Residual, s.ResidOut, s.Silent, s.Mapped = -1, 0, 0, 0, 0, false, false
 	if s.ctx != nil && s.ctx.used() {
 		s.ctx.cancel(context.Canceled)
 		s.ctx = new(Context)

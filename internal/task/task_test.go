@@ -24,6 +24,7 @@ func (o *owner) DataReceived(error)          {}
 func (o *owner) ResponseSent(error)          {}
 func (o *owner) Reclaim()                    { o.reclaimed++ }
 func (o *owner) Lend([][]byte, func()) error { return nil }
+func (o *owner) NeedData() error             { return nil }
 
 var errTest = errors.New("test")
 
@@ -166,6 +167,7 @@ func (r *racer) DataReceived(error)          {}
 func (r *racer) ResponseSent(error)          {}
 func (r *racer) Reclaim()                    {}
 func (r *racer) Lend([][]byte, func()) error { return nil }
+func (r *racer) NeedData() error             { return nil }
 
 func (r *racer) end(err error) {
 	r.got = err

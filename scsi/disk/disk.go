@@ -161,6 +161,7 @@ func (d *Disk) unitOptions(ab *backstore.Abilities) *unit.Options {
 		Control:       scsi.Control{TST: 1, QueueAlg: 1},
 		BlockSize:     d.blockSize,
 		MaxTransfer:   d.maxTransfer,
+		LateData:      (ab.Lender != nil || ab.MapLender != nil) && !d.opts.Removable,
 		Ready:         d.ready,
 		Params:        d.params,
 		SelfTest:      d.selfTest,

@@ -116,3 +116,26 @@ func TestReadLendsMapped(t *testing.T) {
 		})
 	}
 }
+
+// TestLateData: a disk whose store lends takes no buffers for what it lends, and asks for one
+// where nothing is lent. Nothing is lent of a medium that can be taken out.
+func TestLateData(t *testing.T) {
+	for _, tt := range []struct {
+		store     backstore.Backstore
+		removable bool
+		want      bool
+	}{
+		{newMem(t, nil), false, true},
+		{newMem(t, nil), true, false},
+		{struct{ backstore.Backstore }{newMem(t, nil)}, false, false},
+	} {
+		r := newRecorder(t, tt.store, &disk.Options{Removable: tt.removable})
+		require.Equal(t, tt.want, r.Description.LateData)
+		task := r.Prepare(cdb(scsi.OpRead10, 0, 1, 0), nil)
+		require.Equal(t, tt.want, task.Command.Data() == nil)
+		require.Equal(t, 512, task.Command.Room())
+		require.Equal(t, scsi.StatusGood, task.Run())
+		require.Len(t, task.Result().Data, 512)
+		task.Release()
+	}
+}

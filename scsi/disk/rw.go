@@ -18,9 +18,9 @@ const (
 
 // transfer is where a READ or WRITE goes.
 type transfer struct {
-	buf *sgv.Buf // nil: nothing moves
+	buf *sgv.Buf // of a READ, nil until need
 	off int64    // bytes
-	n   int      // bytes of buf
+	n   int      // bytes of buf; 0: nothing moves
 	fua bool
 }
 
@@ -44,20 +44,27 @@ func (d *Disk) locate(c *scsi.Command, m *medium) (t transfer, err error) {
 	if err := checkRange(m.blocks.Load(), c.LBA(), uint64(c.Blocks())); err != nil {
 		return t, err
 	}
-	if t.buf = c.Data(); t.buf == nil {
+	if t.n = c.Room(); t.n == 0 {
 		return t, nil
 	}
-	t.off, t.n = int64(c.LBA())<<d.shift, t.buf.Len()
+	t.buf, t.off = c.Data(), int64(c.LBA())<<d.shift
 	if t.n&(d.blockSize-1) != 0 {
 		return t, scsi.InvalidFieldInCDB
 	}
 	return t, nil
 }
 
+// need gets the buffer of a READ that lends nothing.
+func (t *transfer) need(c *scsi.Command) error {
+	err := c.NeedData()
+	t.buf = c.Data()
+	return err
+}
+
 // tryRead is READ as far as it does not block.
 func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	t, err := d.locate(c, m)
-	if err != nil || t.buf == nil {
+	if err != nil || t.n == 0 {
 		return err
 	}
 	if t.fua && m.volatile || !m.fits(t.n) {
@@ -65,6 +72,9 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	}
 	if !d.opts.Removable && d.lend(c, m, &t) {
 		return nil
+	}
+	if err := t.need(c); err != nil {
+		return err
 	}
 	if m.ab.Nowait != nil {
 		switch err := m.ab.Nowait.TryReadv(t.buf.Segs(), t.off); err {
@@ -116,7 +126,10 @@ func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
 // what the cache holds of it goes there first.
 func (d *Disk) read(c *scsi.Command, m *medium) error {
 	t, err := d.locate(c, m)
-	if err != nil || t.buf == nil {
+	if err != nil || t.n == 0 {
+		return err
+	}
+	if err := t.need(c); err != nil {
 		return err
 	}
 	if t.fua && m.volatile {
@@ -137,7 +150,7 @@ func (d *Disk) tryWrite(c *scsi.Command, m *medium) error {
 		return scsi.WriteProtected
 	}
 	t, err := d.locate(c, m)
-	if err != nil || t.buf == nil {
+	if err != nil || t.n == 0 {
 		return err
 	}
 	if !m.fits(t.n) {
@@ -177,7 +190,7 @@ func (d *Disk) write(c *scsi.Command, m *medium) error {
 		return scsi.WriteProtected
 	}
 	t, err := d.locate(c, m)
-	if err != nil || t.buf == nil {
+	if err != nil || t.n == 0 {
 		return err
 	}
 	guard, err := d.lock.LockShared(c.Context(), c.LBA(), uint64(t.n)>>d.shift)

@@ -39,6 +39,40 @@ func TestCommandsDoNotAllocate(t *testing.T) {
 	}
 }
 
+// TestBatchesDoNotAllocate is the same for commands that begin and end together.
+func TestBatchesDoNotAllocate(t *testing.T) {
+	for name, h := range map[string]scsi.Handler{"pool": nullHandler{}, "lent": &lendingHandler{memory: [][]byte{make([]byte, 4096)}}} {
+		t.Run(name, func(t *testing.T) {
+			ep := &batchEndpoint{}
+			s := openSession(t, h, ep)
+			run := func() { ep.run(s, 32) }
+			run()
+			ep.good = 0
+			require.Zero(t, testing.AllocsPerRun(100, run))
+			require.Equal(t, 101*32, ep.good)
+		})
+	}
+}
+
+// TestLendingDoesNotAllocate is the same for a handler that lends, and for one that asks for
+// its buffers late.
+func TestLendingDoesNotAllocate(t *testing.T) {
+	for name, h := range map[string]*lendingHandler{"lend": {memory: [][]byte{make([]byte, 4096)}}, "need": {}} {
+		t.Run(name, func(t *testing.T) {
+			b := newBench(t, h, nil, nil)
+			ep := &syncEndpoint{closed: make(chan error, 1)}
+			s, err := b.tgt.Login(t.Context(), fabric.Initiator{Name: "a"}, ep)
+			require.NoError(t, err)
+			run := func() { read16(s, 0, 8) }
+			run()
+			run()
+			require.Equal(t, 4096, ep.n)
+			require.Zero(t, testing.AllocsPerRun(1000, run))
+			b.close()
+		})
+	}
+}
+
 // TestWorkersDoNotAllocate is the same for a handler that blocks, and for one that defers.
 func TestWorkersDoNotAllocate(t *testing.T) {
 	for name, deferred := range map[string]bool{"blocking": false, "deferred": true} {
@@ -74,14 +108,3 @@ func (p *plain) Exec(c *scsi.Command) error {
 	}
 	return nil
 }
-
-// waker tells when a command has been responded to.
-type waker struct{ done chan bool }
-
-func (*waker) RequestData(c *scsi.Command) { c.DataReceived(nil) }
-func (w *waker) Respond(c *scsi.Command) {
-	c.ResponseSent(nil)
-	w.done <- true
-}
-func (*waker) TaskDone(*fabric.Task) {}
-func (*waker) Closed(error)          {}

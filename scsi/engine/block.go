@@ -66,7 +66,7 @@ func (d *Device) Block(ctx context.Context) (unblock func(), err error) {
 func (d *Device) block() {
 	d.mu.Lock()
 	d.blocks++
-	for n := d.first; n != nil; n = n.next {
+	for n := range d.nexuses.all {
 		n.setGate(gateBlocked, true)
 	}
 	d.mu.Unlock()
@@ -78,7 +78,7 @@ func (d *Device) unblock() {
 	d.blocks--
 	open := d.blocks == 0
 	if open {
-		for n := d.first; n != nil; n = n.next {
+		for n := range d.nexuses.all {
 			n.setGate(gateBlocked, false)
 		}
 	}

@@ -9,7 +9,7 @@ func (d *Device) setControl(c scsi.Control) {
 	defer d.mu.Unlock()
 	c.TST = d.control.Load().TST
 	d.control.Store(&c)
-	for n := d.first; n != nil; n = n.next {
+	for n := range d.nexuses.all {
 		n.setGate(gateSWP, c.SWP)
 	}
 }

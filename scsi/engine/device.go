@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -44,13 +45,12 @@ type Device struct {
 	shared  *taskSet    // the task set of all nexuses if TST is 0
 
 	mu          sync.Mutex
-	first       *nexus  // guarded by mu; the nexuses, in order of their attachment
-	last        *nexus  // guarded by mu
-	mapped      int     // guarded by mu; LUNs of groups
-	blocks      int     // guarded by mu; Block calls and resets in force
-	removed     bool    // guarded by mu
-	past        Traffic // guarded by mu; of nexuses that are over
-	pastLatency Latency // guarded by mu
+	nexuses     nexusList // guarded by mu
+	mapped      int       // guarded by mu; LUNs of groups
+	blocks      int       // guarded by mu; Block calls and resets in force
+	removed     bool      // guarded by mu
+	past        Traffic   // guarded by mu; of nexuses that are over
+	pastLatency Latency   // guarded by mu
 }
 
 // AddDevice adds a logical unit under a name that is unique in the engine. The
@@ -201,7 +201,7 @@ func (d *Device) Remove(ctx context.Context) error {
 		return fmt.Errorf("engine: device %q is mapped %d times: %w", d.name, n, ErrInUse)
 	}
 	d.removed = true
-	left := d.nexuses()
+	left := slices.Collect(d.nexuses.all)
 	d.mu.Unlock()
 	for _, n := range left {
 		if err := n.wait(ctx); err != nil {
@@ -226,45 +226,11 @@ func (d *Device) Remove(ctx context.Context) error {
 // each calls f for every nexus of the device, without locks.
 func (d *Device) each(f func(*nexus)) {
 	d.mu.Lock()
-	list := d.nexuses()
+	list := slices.Collect(d.nexuses.all)
 	d.mu.Unlock()
 	for _, n := range list {
 		f(n)
 	}
-}
-
-// nexuses copies the list; d.mu is held.
-func (d *Device) nexuses() []*nexus {
-	var list []*nexus
-	for n := d.first; n != nil; n = n.next {
-		list = append(list, n)
-	}
-	return list
-}
-
-// link adds n to the list; d.mu is held.
-func (d *Device) link(n *nexus) {
-	if n.prev = d.last; n.prev != nil {
-		n.prev.next = n
-	} else {
-		d.first = n
-	}
-	d.last = n
-}
-
-// unlink takes n out of the list; d.mu is held.
-func (d *Device) unlink(n *nexus) {
-	if n.prev != nil {
-		n.prev.next = n.next
-	} else {
-		d.first = n.next
-	}
-	if n.next != nil {
-		n.next.prev = n.prev
-	} else {
-		d.last = n.prev
-	}
-	n.prev, n.next = nil, nil
 }
 
 func deviceID(name string, setup uint16) uint64 {

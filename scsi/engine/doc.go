@@ -58,6 +58,16 @@
 // locked: of lanes, nexus.uamu and Session.mu. None is held across a call of a handler,
 // an endpoint or an event function, with one exception: Session.move and Group.mu are
 // held while Attach is called. Commands take taskSet.mu when they enter and when they
-// leave, and Session.mu when they are made and freed; what else they need are atomic
-// operations on what only they or their nexus use.
+// leave, and Session.mu, under which they are counted, when they are made and freed, or once
+// for many that are freed together; what else they need are atomic operations on what only
+// they or their nexus use.
+//
+// # Cost
+//
+// What a command costs does not depend on how many logical units, sessions, devices or other
+// commands there are. A change of the configuration costs what it changes: mapping a number
+// copies one page of the table of each session that sees it, a login makes what its
+// initiator sees, an initiator's name is looked up. A transport that takes many commands
+// from one read of its socket, and sends many responses in one write, says so with
+// scsi.Request.Arrived and Session.ResponsesSent, which saves a third of the cost of each.
 package engine

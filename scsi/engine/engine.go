@@ -179,7 +179,7 @@ func (e *Engine) forget(s *Session) {
 	defer e.mu.Unlock()
 	s.collect(&e.past, nil)
 	s.t.mu.Lock()
-	delete(s.t.sessions, s)
+	s.t.strike(s)
 	s.t.mu.Unlock()
 }
 

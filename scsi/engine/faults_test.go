@@ -155,7 +155,13 @@ func TestPanicWhileOthersWait(t *testing.T) {
 // TestLend: memory that a handler lends takes the place of the buffer if it fits, and is
 // given back when the response has left.
 func TestLend(t *testing.T) {
-	h := &hooks{desc: scsi.Description{NonBlocking: true}}
+	for name, late := range map[string]bool{"instead": false, "late": true} {
+		t.Run(name, func(t *testing.T) { testLend(t, late) })
+	}
+}
+
+func testLend(t *testing.T, late bool) {
+	h := &hooks{desc: scsi.Description{NonBlocking: true, LateData: late}}
 	b := newBench(t, h, nil, nil)
 	var held *scsi.Command
 	p := b.login("a", &port{hold: true, respond: func(c *scsi.Command) { held = c }})

@@ -12,7 +12,9 @@ import (
 
 // submit takes the command from the transport as far as it goes without waiting.
 func (t *task) submit() {
-	t.start = t.s.t.e.now()
+	if t.start = t.Arrived; t.start == 0 {
+		t.start = t.s.t.e.now()
+	}
 	t.status.start()
 	err := errReplaced
 	for last := (*nexus)(nil); err == errReplaced; {
@@ -53,22 +55,29 @@ var errReplaced = errors.New("engine: unmapped")
 func (t *task) enter(n *nexus) error {
 	attr := t.attr(n.d)
 	set := n.set
+	var err error
 	set.mu.Lock()
-	defer set.mu.Unlock()
 	frozen := set.m.Frozen()
 	switch {
 	case n.gone || t.s.closing.Load():
-		return errReplaced
+		err = errReplaced
 	case n.queued() >= int64(n.d.depth.Load()):
-		return scsi.ErrTaskSetFull // another command of the nexus will end and make room (SAM-5 5.3.1)
+		err = scsi.ErrTaskSetFull // another command of the nexus will end and make room (SAM-5 5.3.1)
 	case frozen && !set.admitsInACA(t, n):
-		return set.statusInACA(t, n)
+		err = set.statusInACA(t, n)
+	default:
+		n.entered++
+		t.n = n
+		set.m.Add(&t.place, attr)
+		if attr == taskset.Ordered || attr == taskset.HeadOfQueue {
+			set.update()
+		}
 	}
-	n.refs.Add(queuedOne + 1)
-	t.n = n
+	set.mu.Unlock()
+	if err != nil {
+		return err
+	}
 	t.st.Nexus = &n.Nexus
-	set.m.Add(&t.place, attr)
-	set.update()
 	if t.Attr == scsi.ACA && !frozen {
 		return scsi.InvalidMessage // there is no ACA condition (SAM-5 8.6.5)
 	}
@@ -259,13 +268,21 @@ func (t *task) execute(try bool) bool {
 // call contains the handler's panics.
 func (t *task) call(try bool) (err error, panicked bool) {
 	panicked = true
-	defer t.n.d.contain(&err)
+	defer func() {
+		if panicked { // recover is not for free
+			if r := recover(); r != nil {
+				t.n.d.fault(r)
+				err = scsi.InternalTargetFailure
+			}
+		}
+	}()
 	if try {
 		err = t.n.d.try.TryExec(&t.Command)
 	} else {
 		err = t.n.d.h.Exec(&t.Command)
 	}
-	return err, false
+	panicked = false
+	return err, panicked
 }
 
 // Done implements task.Owner: a deferred command has ended.
@@ -282,17 +299,15 @@ func (t *task) finish(err error) {
 	if t.Status() == scsi.StatusCheckCondition && !t.st.Silent {
 		n.failed(t)
 	}
-	n.refs.Add(-queuedOne)
+	n.decided.Add(1)
 	t.s.ep.Respond(&t.Command)
+	var next *task
 	set.mu.Lock()
 	waiters := t.waiters
 	t.waiters = nil
-	var next *task
 	if t.lingers = t.sendsMapped(); !t.lingers {
-		set.m.End(&t.place)
-		next = set.release()
+		next = set.end(t)
 	}
-	set.update()
 	set.mu.Unlock()
 	t.settle()
 	for _, w := range waiters {

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/goscst/goscst/fabric"
 	"github.com/goscst/goscst/scsi"
 )
 
@@ -20,7 +19,10 @@ type Group struct {
 	name string
 	luns atomic.Pointer[lunMap] // replaced under mu
 
+	seq      uint64   // in the order of creation
 	patterns []string // guarded by t.mu
+	globs    []string // guarded by t.mu; of the chooser
+	dropped  bool     // guarded by t.mu; not the target's any more
 
 	mu      sync.Mutex
 	members []*Session // guarded by mu
@@ -66,8 +68,12 @@ func (g *Group) AddInitiator(pattern string) error {
 		return fmt.Errorf("engine: group %q: initiator pattern %q: %w", g.name, pattern, ErrExists)
 	}
 	g.patterns = append(g.patterns, pattern)
+	if !g.dropped {
+		g.t.choose.add(g, pattern)
+	}
+	list := g.t.concerned(pattern)
 	g.t.mu.Unlock()
-	g.t.regroup()
+	regroup(list)
 	return nil
 }
 
@@ -80,8 +86,12 @@ func (g *Group) RemoveInitiator(pattern string) error {
 		return fmt.Errorf("engine: group %q: initiator pattern %q: %w", g.name, pattern, ErrNotFound)
 	}
 	g.patterns = slices.Delete(g.patterns, i, i+1)
+	if !g.dropped {
+		g.t.choose.remove(g, pattern)
+	}
+	list := g.t.concerned(pattern)
 	g.t.mu.Unlock()
-	g.t.regroup()
+	regroup(list)
 	return nil
 }
 
@@ -90,16 +100,6 @@ func (g *Group) Initiators() []string {
 	g.t.mu.Lock()
 	defer g.t.mu.Unlock()
 	return slices.Clone(g.patterns)
-}
-
-// matches reports whether a pattern fits; t.mu is held.
-func (g *Group) matches(initiator string) bool {
-	for _, p := range g.patterns {
-		if fabric.Match(p, initiator) {
-			return true
-		}
-	}
-	return false
 }
 
 // Map maps a device as logical unit lun, at most scsi.MaxLUN. The initiators of the
@@ -233,10 +233,16 @@ func (g *Group) Remove(ctx context.Context) error {
 		return fmt.Errorf("engine: target %q: the default group stays", g.t.name)
 	}
 	g.t.mu.Lock()
-	g.t.groups = slices.DeleteFunc(g.t.groups, func(x *Group) bool { return x == g })
+	if !g.dropped {
+		g.dropped = true
+		g.t.groups = slices.DeleteFunc(g.t.groups, func(x *Group) bool { return x == g })
+		for _, p := range g.patterns {
+			g.t.choose.remove(g, p)
+		}
+	}
 	g.patterns = nil
 	g.t.mu.Unlock()
-	g.t.regroup()
+	regroup(g.t.sessionList())
 	return g.clear(ctx)
 }
 
@@ -275,16 +281,30 @@ func (g *Group) clear(ctx context.Context) error {
 func (g *Group) join(s *Session) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members = append(g.members, s)
-	g.luns.Load().table.each(func(lun uint16, m *mapping) { s.attach(lun, m, s.first()) })
+	g.add(s)
+	var edit lunEdit[*nexus]
+	g.luns.Load().table.each(func(lun uint16, m *mapping) {
+		if n := s.attach(lun, m, s.first()); n != nil {
+			edit.set(lun, n)
+		}
+	})
+	s.setLUNs(edit.done())
 }
 
-// leave takes s out.
+// add makes s a member; mu is held.
+func (g *Group) add(s *Session) {
+	s.member = len(g.members)
+	g.members = append(g.members, s)
+}
+
+// leave takes s, which is a member, out.
 func (g *Group) leave(s *Session) {
 	g.mu.Lock()
-	if i := slices.Index(g.members, s); i >= 0 {
-		g.members = slices.Delete(g.members, i, i+1)
-	}
+	last := len(g.members) - 1
+	moved := g.members[last]
+	g.members[s.member], g.members[last] = moved, nil
+	moved.member = s.member
+	g.members = g.members[:last]
 	g.mu.Unlock()
 }
 

@@ -6,13 +6,15 @@ package engine
 // the result is decided, and nothing that happens on the medium depends on it any more.
 func (t *task) sendsMapped() bool { return t.st.Mapped && t.st.DataIn > 0 && !t.st.Silent }
 
-// leave takes a task out of its set that stayed for that reason, and returns what may run now.
-func (s *taskSet) leave(t *task) (next *task) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// leave takes a task whose response has left, and which stayed in its set for that reason, out of
+// it. It returns what may run now, to be given to set.drain when the task has been recycled.
+func (t *task) leave() (set *taskSet, next *task) {
+	if !t.lingers {
+		return nil, nil
+	}
 	t.lingers = false
-	s.m.End(&t.place)
-	next = s.release()
-	s.update()
-	return next
+	set = t.n.set
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	return set, set.end(t)
 }

@@ -34,6 +34,38 @@ func (t lunTable[T]) with(lun uint16, v T) lunTable[T] {
 	return t
 }
 
+// lunEdit changes a table in many places at once, and copies each page once.
+type lunEdit[T comparable] struct {
+	table lunTable[T]
+	own   [len(lunTable[T]{}.pages)]bool // pages that nobody else can see
+}
+
+// set is with, for the table that done will return.
+func (e *lunEdit[T]) set(lun uint16, v T) {
+	i := lun >> 8
+	if !e.own[i] {
+		p := new([256]T)
+		if old := e.table.pages[i]; old != nil {
+			*p = *old
+		}
+		e.table.pages[i], e.own[i] = p, true
+	}
+	e.table.pages[i][lun&0xFF] = v
+}
+
+// done returns the new table. What is set afterwards is not in it.
+func (e *lunEdit[T]) done() *lunTable[T] {
+	var zero [256]T
+	for i, own := range e.own {
+		if own && *e.table.pages[i] == zero {
+			e.table.pages[i] = nil
+		}
+		e.own[i] = false
+	}
+	t := e.table
+	return &t
+}
+
 // each calls f for every entry in ascending order.
 func (t *lunTable[T]) each(f func(lun uint16, v T)) {
 	var zero T

@@ -108,7 +108,52 @@ func TestStatusWord(t *testing.T) {
 	require.Equal(t, StateSendWait, s.move(StateSent))
 	require.True(t, s.has(flagAborted))
 	require.False(t, s.settle())
-	s.free()
-	require.False(t, s.has(flagAborted|flagOther|flagTAS|flagEnded))
-	require.Equal(t, StateFree, s.state())
+	s.start()
+	require.False(t, s.has(flagAborted|flagOther|flagTAS|flagEnded), "the next command's")
+	require.Equal(t, StateParse, s.state())
+}
+
+// TestLUNEdit: a table that was edited is the one that single changes make, and the one
+// that it began with is as it was.
+func TestLUNEdit(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var before lunTable[*int]
+	for range 300 {
+		before = before.with(uint16(rng.IntN(1000)), new(int))
+	}
+	kept, want := before, before
+	edit := lunEdit[*int]{table: before}
+	for range 2000 {
+		lun, v := uint16(rng.IntN(scsi.MaxLUN+1)), (*int)(nil)
+		if rng.IntN(2) == 0 {
+			lun, v = uint16(rng.IntN(300)), new(int)
+		}
+		edit.set(lun, v)
+		want = want.with(lun, v)
+	}
+	require.Equal(t, want, *edit.done())
+	require.Equal(t, kept, before)
+	for lun := range uint16(scsi.MaxLUN + 1) {
+		require.Same(t, kept.get(lun), before.get(lun))
+		edit.set(lun, nil)
+	}
+	require.Equal(t, lunTable[*int]{}, *edit.done())
+}
+
+// TestLUNChangeIsSmall: a change of one number copies one page, however many are in use.
+func TestLUNChangeIsSmall(t *testing.T) {
+	v := new(int)
+	edit := lunEdit[*int]{}
+	for lun := range uint16(scsi.MaxLUN + 1) {
+		edit.set(lun, v)
+	}
+	full := edit.done()
+	changed := full.with(1000, new(int))
+	copied := 0
+	for i := range full.pages {
+		if full.pages[i] != changed.pages[i] {
+			copied++
+		}
+	}
+	require.Equal(t, 1, copied)
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -20,13 +19,18 @@ type nexus struct {
 	d        *Device
 	set      *taskSet      // the device's, or its own if TST is 1
 	gate     atomic.Uint32 // reasons why commands must take the slow path of admission
-	refs     atomic.Int64  // commands that have not been freed, plus one until it is detached, plus queuedOne times those queued
+	entered  int64         // guarded by set.mu: commands that have come; with gone it does not change any more
 	gone     bool          // guarded by set.mu: unmapped, no new commands
-	released chan struct{} // closed when gone and refs is zero, after Detach
+	decided  atomic.Int64  // commands whose result is decided
+	released chan struct{} // closed when it is over, after Detach
 
-	prev, next *nexus // guarded by d.mu; in the device's list
+	users int64 // guarded by s.mu: functions that hold it, less the commands that have ended; see retire
+	final bool  // guarded by s.mu: users has entered added, so that it is over when that is zero
 
-	traffic counters
+	ofDevice  nexusLinks // guarded by d.mu
+	ofSession nexusLinks // guarded by s.lunmu
+
+	traffic counters // guarded by s.mu
 
 	uamu sync.Mutex
 	ua   uaq.Queue // guarded by uamu
@@ -40,9 +44,9 @@ const (
 	gateSWP                  // software write protect
 )
 
-// attach makes the nexus of s and a mapping, in place of the one that is at the number,
-// with a first unit attention to tell. It returns nil if the handler refuses the
-// initiator: then the number does not exist for it.
+// attach makes the nexus of s and a mapping, with a first unit attention to tell; the caller
+// puts it into the session's table. It returns nil if the handler refuses the initiator:
+// then the number does not exist for it.
 func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 	d := m.d
 	n := &nexus{
@@ -55,7 +59,6 @@ func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 	if n.set == nil {
 		n.set = newTaskSet()
 	}
-	n.refs.Store(1)
 	if err := d.attach(&n.Nexus); err != nil {
 		d.e.log.Info("handler refuses initiator", zap.String(keyDevice, d.name), zap.String(keyInitiator, s.in.Name), zap.Uint16(keyLUN, lun), zap.Error(err))
 		return nil
@@ -75,12 +78,11 @@ func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 		gate |= gateBlocked
 	}
 	n.gate.Store(gate)
-	d.link(n)
+	d.nexuses.add(n, &n.ofDevice)
 	d.mu.Unlock()
 	s.lunmu.Lock()
-	s.nexuses = append(s.nexuses, n)
+	s.nexuses.add(n, &n.ofSession)
 	s.lunmu.Unlock()
-	s.setLUN(lun, n)
 	return n
 }
 
@@ -95,52 +97,64 @@ func (s *Session) replace(lun uint16, m *mapping) (old, n *nexus) {
 	if m != nil {
 		n = s.attach(lun, m, first)
 	}
-	if n == nil && old != nil {
-		s.setLUN(lun, nil)
+	if n != nil || old != nil {
+		s.setLUN(lun, n)
 	}
 	return old, n
 }
 
-// queuedOne counts a command in nexus.refs whose result is not decided: they are what the
-// queue depth bounds.
-const queuedOne = 1 << 32
-
-// queued is how many there are.
-func (n *nexus) queued() int64 { return n.refs.Load() / queuedOne }
+// queued is how many commands there are whose result is not decided, which is what the
+// queue depth bounds; set.mu is held.
+func (n *nexus) queued() int64 { return n.entered - n.decided.Load() }
 
 // is and owns choose a nexus, and its tasks.
 func (n *nexus) is(x *nexus) bool  { return x == n }
 func (n *nexus) owns(t *task) bool { return t.n == n }
 
 // retire refuses new commands, ends an ACA of the nexus, since nobody could clear it
-// any more, and drops the nexus's own reference.
+// any more, and lets the nexus be over when the last user is gone.
 func (n *nexus) retire() {
 	n.set.mu.Lock()
 	was := n.gone
 	n.gone = true
+	commands := n.entered
 	n.set.mu.Unlock()
 	n.set.endACA(n)
-	if !was {
-		n.unref()
+	if was {
+		return
+	}
+	n.s.mu.Lock()
+	n.final = true
+	n.users += commands
+	over := n.over()
+	n.s.mu.Unlock()
+	if over {
+		n.s.t.e.spawn(n.release)
 	}
 }
 
-// ref takes a reference unless the nexus is over.
+// over reports whether nobody uses the nexus any more nor will; s.mu is held. Whoever makes
+// that true calls release.
+func (n *nexus) over() bool { return n.final && n.users == 0 }
+
+// ref makes the caller a user, unless the nexus is over.
 func (n *nexus) ref() bool {
-	for {
-		have := n.refs.Load()
-		if have == 0 {
-			return false
-		}
-		if n.refs.CompareAndSwap(have, have+1) {
-			return true
-		}
+	n.s.mu.Lock()
+	defer n.s.mu.Unlock()
+	if n.over() {
+		return false
 	}
+	n.users++
+	return true
 }
 
-// unref drops a reference; the last one ends the nexus.
+// unref is the end of what ref began.
 func (n *nexus) unref() {
-	if n.refs.Add(-1) == 0 {
+	n.s.mu.Lock()
+	n.users--
+	over := n.over()
+	n.s.mu.Unlock()
+	if over {
 		n.s.t.e.spawn(n.release)
 	}
 }
@@ -151,12 +165,12 @@ func (n *nexus) release() {
 	d, s := n.d, n.s
 	d.detach(&n.Nexus)
 	d.mu.Lock()
-	d.unlink(n)
-	n.traffic.addTo(&d.past, &d.pastLatency)
+	d.nexuses.remove(&n.ofDevice)
+	n.count(&d.past, &d.pastLatency)
 	d.mu.Unlock()
 	s.lunmu.Lock()
-	s.nexuses = slices.DeleteFunc(s.nexuses, n.is)
-	n.traffic.addTo(&s.past, &s.pastLatency)
+	s.nexuses.remove(&n.ofSession)
+	n.count(&s.past, &s.pastLatency)
 	s.lunmu.Unlock()
 	close(n.released)
 }

@@ -45,6 +45,16 @@ func (s *taskSet) release() *task {
 	return nil
 }
 
+// end takes a task out of the set, and returns what may run now, as release does. mu is held.
+func (s *taskSet) end(t *task) (next *task) {
+	s.m.End(&t.place)
+	if !s.calm.Load() { // else there is nobody to be released
+		next = s.release()
+		s.update()
+	}
+	return next
+}
+
 // again takes the next task for the one whom release gave one; mu is held.
 func (s *taskSet) again() *task {
 	if e := s.m.Next(); e != nil {

@@ -75,7 +75,11 @@ func (t *task) alloc() (err error) {
 		in = min(in, maxParameters)
 	}
 	t.fetch = out > 0
-	if in > 0 {
+	switch {
+	case in <= 0:
+	case t.n.d.desc.LateData && t.out == 0 && t.wholeBlocks():
+		t.st.Room = int(in)
+	default:
 		if t.st.Data, err = t.buffer(in); err != nil {
 			return t.noMemory(err)
 		}
@@ -90,6 +94,15 @@ func (t *task) alloc() (err error) {
 		if *place, err = t.buffer(out); err != nil {
 			return t.noMemory(err)
 		}
+	}
+	return nil
+}
+
+// NeedData implements task.Owner: the handler lends nothing, and asks for the buffer that
+// alloc has left out.
+func (t *task) NeedData() (err error) {
+	if t.st.Data, err = t.buffer(int64(t.st.Room)); err != nil {
+		return t.noMemory(err)
 	}
 	return nil
 }
@@ -114,7 +127,10 @@ func (t *task) noMemory(err error) error {
 	default:
 		return err
 	}
-	if t.n.queued() > 1 {
+	t.n.set.mu.Lock()
+	others := t.n.queued() > 1
+	t.n.set.mu.Unlock()
+	if others {
 		return scsi.ErrTaskSetFull
 	}
 	return scsi.ErrBusy

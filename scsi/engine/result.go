@@ -26,6 +26,11 @@ func (t *task) conclude(err error) {
 		t.plain = scsi.SenseError{}
 		status, sense = classify(err, &t.plain)
 	}
+	if st.Room > 0 && st.Data == nil && st.DataIn != 0 && sense == nil && (status == scsi.StatusGood || status == scsi.StatusConditionMet) {
+		// The handler has neither lent nor asked for the place of what it says it has read.
+		t.plain = scsi.SenseError{Sense: scsi.InternalTargetFailure}
+		status, sense = scsi.StatusCheckCondition, &t.plain
+	}
 	st.Status = uint8(status)
 	st.Sense = nil
 	if sense != nil {

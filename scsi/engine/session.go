@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,24 +25,26 @@ type Session struct {
 	bufs   fabric.BufferProvider
 	events fabric.Eventer
 	id     uint64
+	key    string // in.Name in lower case, as patterns see it
 	opened time.Time
 	limit  *sgv.Limit // counts; see memory
 
 	move        sync.Mutex // held while the session changes its group
 	left        bool       // guarded by move; the session ends and is in no group any more
 	group       atomic.Pointer[Group]
+	member      int                              // guarded by group.mu; its index in group.members
 	luns        atomic.Pointer[lunTable[*nexus]] // replaced under lunmu
 	pendingLUNs atomic.Bool                      // REPORTED LUNS DATA HAS CHANGED waits to be told
 	closing     atomic.Bool
 	tasksLive   atomic.Int32 // task management functions in progress
 	ready       chan struct{}
 	gone        chan struct{}
-	strays      counters // commands that reached no nexus
+	strays      counters // guarded by mu; of commands that reached no nexus
 
 	lunmu       sync.Mutex
-	nexuses     []*nexus // guarded by lunmu; those in luns, and those that were, until their last command has ended
-	past        Traffic  // guarded by lunmu; of nexuses that are over
-	pastLatency Latency  // guarded by lunmu
+	nexuses     nexusList // guarded by lunmu; those in luns, and those that were, until their last command has ended
+	past        Traffic   // guarded by lunmu; of nexuses that are over
+	pastLatency Latency   // guarded by lunmu
 
 	mu   sync.Mutex
 	free *task   // guarded by mu
@@ -51,7 +54,7 @@ type Session struct {
 }
 
 func newSession(t *Target, in fabric.Initiator, ep fabric.Endpoint) *Session {
-	s := &Session{t: t, in: in, ep: ep, opened: time.Now(), limit: sgv.NewLimit(0, t.e.limit), ready: make(chan struct{}), gone: make(chan struct{})}
+	s := &Session{t: t, in: in, key: strings.ToLower(in.Name), ep: ep, opened: time.Now(), limit: sgv.NewLimit(0, t.e.limit), ready: make(chan struct{}), gone: make(chan struct{})}
 	s.abort, _ = ep.(fabric.Aborter)
 	s.bufs, _ = ep.(fabric.BufferProvider)
 	s.events, _ = ep.(fabric.Eventer)
@@ -121,7 +124,7 @@ func (s *Session) end(reason error) {
 	<-s.drained()
 	s.lunmu.Lock()
 	s.luns.Store(&lunTable[*nexus]{})
-	list := slices.Clone(s.nexuses)
+	list := slices.Collect(s.nexuses.all)
 	s.lunmu.Unlock()
 	for _, n := range list {
 		n.retire()
@@ -160,29 +163,89 @@ func (s *Session) checkIdle() {
 	}
 }
 
-// memory gets a buffer for a command. A session that has some gets more of the engine's memory
-// only if that leaves as much free as the session has then: who takes all that he can get, and
-// reads no answers, has half of it, two of them have a third each, and the others go on.
+// memory gets a buffer for a command.
 func (s *Session) memory(p *sgv.Pool, n int) (*sgv.Buf, error) {
-	all := s.limit.Parent()
-	cost := p.Cost(n)
-	if most := all.Max(); most > 0 && cost <= most {
-		if has := s.limit.Used(); has > 0 && has+cost > most-all.Used()-cost {
-			return nil, sgv.ErrLimit
-		}
+	if !s.fair(p.Cost(n)) {
+		return nil, sgv.ErrLimit
 	}
 	return p.Get(n, s.limit)
 }
 
-// recycle takes a command back.
+// fair reports whether the session may have cost more bytes. If it has some, it gets more of
+// the engine's memory only if that leaves as much free as the session has then: who takes all
+// that he can get, and reads no answers, has half of it, two of them have a third each, and the
+// others go on.
+func (s *Session) fair(cost int64) bool {
+	all := s.limit.Parent()
+	most := all.Max()
+	if most <= 0 || cost > most {
+		return true // no limit, or one that says so itself
+	}
+	has := s.limit.Used()
+	return has == 0 || has+cost <= most-all.Used()-cost
+}
+
+// Now is the clock of the session, for scsi.Request.Arrived: the time since its engine was
+// made. It does not go back, and is never 0, which stands for no reading.
+func (s *Session) Now() time.Duration { return max(s.t.e.now(), 1) }
+
+// ResponsesSent is ResponseSent of many commands of the session at once, whose responses
+// have left together, or could not for the same reason. It keeps neither list nor commands.
+func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
+	now := s.t.e.now()
+	var first *task
+	for _, c := range list {
+		t := taskOf(c)
+		t.left = now
+		if !t.gone(err) {
+			continue
+		}
+		set, next := t.leave()
+		if t.wind() {
+			t.next = first
+			first = t
+		}
+		if next != nil {
+			s.recycle(first)
+			first = nil
+			set.drain(next)
+		}
+	}
+	if first != nil {
+		s.recycle(first)
+	}
+}
+
+// recycle takes a command back, and those that follow it in a list.
 func (s *Session) recycle(t *task) {
 	s.mu.Lock()
-	t.status.free()
-	t.next = s.free
-	s.free = t
-	s.live--
+	for t != nil {
+		next, n := t.next, t.n
+		t.n = nil
+		t.next = s.free
+		s.free = t
+		if s.ended(t, n) {
+			s.mu.Unlock()
+			s.t.e.spawn(n.release)
+			s.mu.Lock()
+		}
+		t = next
+	}
 	s.checkIdle()
 	s.mu.Unlock()
+}
+
+// ended counts a command of n, which may be nil, that is over. It reports whether the
+// caller has to release n. mu is held.
+func (s *Session) ended(t *task, n *nexus) bool {
+	s.live--
+	if n == nil {
+		s.strays.add(&t.account)
+		return false
+	}
+	n.traffic.add(&t.account)
+	n.users--
+	return n.over()
 }
 
 // drop forgets a command that must not be used again.
@@ -195,9 +258,12 @@ func (s *Session) drop(t *task) {
 			break
 		}
 	}
-	s.live--
+	over := s.ended(t, t.n)
 	s.checkIdle()
 	s.mu.Unlock()
+	if over {
+		s.t.e.spawn(t.n.release)
+	}
 }
 
 // lun finds the logical unit at a number; nil if there is none.
@@ -215,6 +281,13 @@ func (s *Session) setLUN(lun uint16, n *nexus) {
 	s.lunmu.Lock()
 	t := s.luns.Load().with(lun, n)
 	s.luns.Store(&t)
+	s.lunmu.Unlock()
+}
+
+// setLUNs replaces the whole table.
+func (s *Session) setLUNs(t *lunTable[*nexus]) {
+	s.lunmu.Lock()
+	s.luns.Store(t)
 	s.lunmu.Unlock()
 }
 
@@ -253,22 +326,34 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	from.leave(s)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.members = append(g.members, s)
+	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()
+	edit := lunEdit[*nexus]{table: *s.luns.Load()}
 	s.luns.Load().each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
 		}
-		s.replace(lun, m)
+		var next *nexus
+		if m != nil {
+			next = s.attach(lun, m, scsi.InquiryDataChanged)
+		}
+		edit.set(lun, next)
 		gone, changed = append(gone, n), true
 	})
 	want.table.each(func(lun uint16, m *mapping) {
-		if s.lun(lun) == nil && s.attach(lun, m, s.first()) != nil {
+		if edit.table.get(lun) != nil {
+			return
+		}
+		if n := s.attach(lun, m, s.first()); n != nil {
+			edit.set(lun, n)
 			changed = true
 		}
 	})
+	if changed {
+		s.setLUNs(edit.done())
+	}
 	return gone, changed
 }
 
@@ -320,10 +405,12 @@ func (s *Session) collect(t *Traffic, l *Latency) {
 	if l != nil {
 		l.merge(&s.pastLatency)
 	}
-	for _, n := range s.nexuses {
-		n.traffic.addTo(t, l)
+	for n := range s.nexuses.all {
+		n.count(t, l)
 	}
+	s.mu.Lock()
 	s.strays.addTo(t, l)
+	s.mu.Unlock()
 }
 
 // Target is the target that the session is logged in to.

@@ -20,7 +20,7 @@ const (
 	StateExec                   // the handler runs, or has deferred
 	StateRespond                // the transport is asked to send the response
 	StateSendWait               // the transport sends it
-	StateSent                   // it has left
+	StateSent                   // it has left; what follows is as good as Free
 )
 
 // String is the state's name.
@@ -94,6 +94,6 @@ func (s *status) settle() bool {
 	return State(w&stateMask) == StateRespond && s.word.CompareAndSwap(w, w&^stateMask|uint32(StateSendWait))
 }
 
-// start and free begin and end the life of a command, which the caller owns.
+// start begins the life of a command, which the caller owns. It ends in Sent, and what it
+// was stays to be read until the next one begins.
 func (s *status) start() { s.word.Store(uint32(StateParse)) }
-func (s *status) free()  { s.word.Store(uint32(StateFree)) }

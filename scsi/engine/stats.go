@@ -71,9 +71,9 @@ func (d *Device) Stats() DeviceStats {
 	defer d.mu.Unlock()
 	s.Blocked, s.Mapped = d.blocks > 0, d.mapped
 	s.Traffic, s.Latency = d.past, d.pastLatency
-	for n := d.first; n != nil; n = n.next {
+	for n := range d.nexuses.all {
 		s.Nexuses++
-		n.traffic.addTo(&s.Traffic, &s.Latency)
+		n.count(&s.Traffic, &s.Latency)
 	}
 	return s
 }
@@ -113,7 +113,7 @@ func (s *Session) commandsOf(out []CommandInfo) []CommandInfo {
 	defer s.mu.Unlock()
 	for _, t := range s.all {
 		st := t.status.state()
-		if st == StateFree {
+		if st == StateFree || st == StateSent {
 			continue
 		}
 		i := CommandInfo{

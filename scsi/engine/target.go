@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -24,12 +26,15 @@ type Target struct {
 	method      scsi.LUNMethod
 
 	mu       sync.Mutex
-	enabled  bool              // guarded by mu
-	refusal  error             // guarded by mu; why logins are refused for good
-	groups   []*Group          // guarded by mu; in the order of creation, the default group first
-	sessions map[*Session]bool // guarded by mu
-	opened   uint64            // guarded by mu; sessions so far
-	def      *Group            // the default group
+	enabled  bool                         // guarded by mu
+	refusal  error                        // guarded by mu; why logins are refused for good
+	groups   []*Group                     // guarded by mu; in the order of creation, the default group first
+	choose   chooser                      // guarded by mu; by the patterns of groups
+	made     uint64                       // guarded by mu; groups so far
+	sessions map[uint64]*Session          // guarded by mu; by their IDs
+	named    map[string]map[*Session]bool // guarded by mu; by the initiator's name in lower case
+	opened   uint64                       // guarded by mu; sessions so far
+	def      *Group                       // the default group
 }
 
 // AddTarget adds a target under a name that is unique in the engine: for iSCSI the
@@ -69,7 +74,7 @@ func (e *Engine) AddTarget(name string, opts *TargetOptions) (*Target, error) {
 	t := &Target{
 		e: e, name: name, maxSessions: opts.MaxSessions, method: opts.LUNMethod,
 		port:     scsi.Port{RelativeID: id, Protocol: proto, Name: opts.PortName, TargetName: name},
-		sessions: make(map[*Session]bool),
+		sessions: make(map[uint64]*Session), named: make(map[string]map[*Session]bool),
 	}
 	if t.port.Name == "" && proto == scsi.ProtocolISCSI {
 		t.port.Name = fmt.Sprintf("%s,t,0x%04x", name, 1) // RFC 7143 4.2.7.1: name, "t", portal group tag
@@ -148,6 +153,8 @@ func (t *Target) Group(name string) *Group {
 		}
 	}
 	g := newGroup(t, name)
+	t.made++
+	g.seq = t.made
 	g.removed = t.refusal != nil
 	t.groups = append(t.groups, g)
 	return g
@@ -218,7 +225,11 @@ func (t *Target) enroll(s *Session) error {
 	s.group.Store(g)
 	t.opened++
 	s.id = t.opened
-	t.sessions[s] = true
+	t.sessions[s.id] = s
+	if t.named[s.key] == nil {
+		t.named[s.key] = make(map[*Session]bool)
+	}
+	t.named[s.key][s] = true
 	t.mu.Unlock()
 	g.join(s)
 	return nil
@@ -236,11 +247,9 @@ func (t *Target) Sessions() []SessionInfo {
 // CloseSession closes the session with an ID, see SessionInfo; see Session.Close for
 // reason. It does not wait. It fails with ErrNotFound.
 func (t *Target) CloseSession(id uint64, reason error) error {
-	for _, s := range t.sessionList() {
-		if s.id == id {
-			s.Close(reason)
-			return nil
-		}
+	if s := t.session(id); s != nil {
+		s.Close(reason)
+		return nil
 	}
 	return fmt.Errorf("engine: target %q: session %d: %w", t.name, id, ErrNotFound)
 }
@@ -248,20 +257,16 @@ func (t *Target) CloseSession(id uint64, reason error) error {
 // Latency is how long the commands of a session took, by its ID; see SessionInfo. It
 // fails with ErrNotFound.
 func (t *Target) Latency(id uint64) (Latency, error) {
-	for _, s := range t.sessionList() {
-		if s.id == id {
-			return s.Latency(), nil
-		}
+	if s := t.session(id); s != nil {
+		return s.Latency(), nil
 	}
 	return Latency{}, fmt.Errorf("engine: target %q: session %d: %w", t.name, id, ErrNotFound)
 }
 
 // groupFor chooses the group of an initiator; t.mu is held.
 func (t *Target) groupFor(initiator string) *Group {
-	for _, g := range t.groups[1:] {
-		if g.matches(initiator) {
-			return g
-		}
+	if g := t.choose.find(initiator); g != nil {
+		return g
 	}
 	return t.def
 }
@@ -273,22 +278,51 @@ func (t *Target) groupOf(initiator string) *Group {
 	return t.groupFor(initiator)
 }
 
+// concerned returns the sessions whose group may be another one if a pattern comes or goes, the
+// oldest first; t.mu is held.
+func (t *Target) concerned(pattern string) []*Session {
+	var list []*Session
+	if isName(pattern) {
+		list = slices.Collect(maps.Keys(t.named[strings.ToLower(pattern)]))
+	} else {
+		for _, s := range t.sessions {
+			if fabric.Match(pattern, s.key) {
+				list = append(list, s)
+			}
+		}
+	}
+	slices.SortFunc(list, byID)
+	return list
+}
+
 // regroup moves sessions to the groups that they belong to now.
-func (t *Target) regroup() {
-	for _, s := range t.sessionList() {
+func regroup(list []*Session) {
+	for _, s := range list {
 		s.regroup()
+	}
+}
+
+func byID(a, b *Session) int { return cmp.Compare(a.id, b.id) }
+
+// session finds a session by its ID; nil if there is none.
+func (t *Target) session(id uint64) *Session {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.sessions[id]
+}
+
+// strike forgets a session; mu is held.
+func (t *Target) strike(s *Session) {
+	delete(t.sessions, s.id)
+	if delete(t.named[s.key], s); len(t.named[s.key]) == 0 {
+		delete(t.named, s.key)
 	}
 }
 
 func (t *Target) sessionList() []*Session {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	out := make([]*Session, 0, len(t.sessions))
-	for s := range t.sessions {
-		out = append(out, s)
-	}
-	slices.SortFunc(out, func(a, b *Session) int { return cmp.Compare(a.id, b.id) })
-	return out
+	return slices.SortedFunc(maps.Values(t.sessions), byID)
 }
 
 // refuse makes every further login fail with err.

@@ -37,6 +37,7 @@ type task struct {
 	s     *Session
 	n     *nexus // nil for a LUN that does not exist
 	start time.Duration
+	left  time.Duration // when the response left; 0: when it is counted
 
 	status  status
 	data    atomic.Uint32
@@ -53,8 +54,9 @@ type task struct {
 	waiters []*waiter // guarded by set.mu: who waits for its end
 	lingers bool      // guarded by set.mu: it has ended, and leaves the task set when it has been sent
 	ua      scsi.Sense
-	lost    bool            // a handler that panicked may still use it
-	let     atomic.Int32    // of a lost one: 1 when handler or transport has let go of it, 2 when both have
+	lost    bool         // a handler that panicked may still use it
+	let     atomic.Int32 // of a lost one: 1 when handler or transport has let go of it, 2 when both have
+	account account
 	plain   scsi.SenseError // for conclude
 	sense   [96]byte
 }
@@ -115,7 +117,7 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	for _, s := range segs {
 		n += len(s)
 	}
-	if t.in <= 0 || t.st.Data == nil || n != t.st.Data.Len() {
+	if t.in <= 0 || n == 0 || n != t.Room() {
 		return errLent
 	}
 	if t.st.Mapped && t.attr(t.n.d) != taskset.Simple {
@@ -123,6 +125,9 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	}
 	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
 	// has read its answer.
+	if t.st.Data == nil && !t.s.fair(int64(n)) {
+		return sgv.ErrLimit
+	}
 	if err := t.s.limit.Acquire(int64(n)); err != nil {
 		return err
 	}
@@ -132,7 +137,9 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 		return err
 	}
 	t.lent += int64(n)
-	t.st.Data.Release()
+	if t.st.Data != nil {
+		t.st.Data.Release()
+	}
 	t.st.Data = b
 	return nil
 }
@@ -152,51 +159,58 @@ func (t *task) settle() {
 
 // ResponseSent implements task.Owner: the command is over.
 func (t *task) ResponseSent(err error) {
-	t.sentErr = err
-	switch t.status.move(StateSent) {
-	case StateRespond: // settle comes second
-	case StateSendWait:
+	if t.gone(err) {
 		t.free()
-	default:
-		panic("engine: ResponseSent on a command that has not been responded to")
 	}
 }
 
-// free tells whom it concerns how the command ended, and makes it ready for the next one.
-func (t *task) free() {
-	s, n := t.s, t.n
-	var set *taskSet
-	var next *task
-	if t.lingers {
-		set = n.set
-		next = set.leave(t)
+// gone notes that the response has left. It reports whether the caller is to free the
+// command.
+func (t *task) gone(err error) bool {
+	t.sentErr = err
+	switch t.status.move(StateSent) {
+	case StateRespond: // settle comes second
+		return false
+	case StateSendWait:
+		return true
 	}
+	panic("engine: ResponseSent on a command that has not been responded to")
+}
+
+// free ends the life of a command whose response has left.
+func (t *task) free() {
+	set, next := t.leave()
+	if t.wind() {
+		t.s.recycle(t)
+	}
+	if next != nil {
+		set.drain(next)
+	}
+}
+
+// wind tells whom it concerns how the command ended, and makes it ready for the next one.
+// It reports whether there may be one.
+func (t *task) wind() bool {
+	n := t.n
 	if t.ua != 0 && t.sentErr != nil {
 		t.untell()
 	}
 	if n != nil && n.d.finisher != nil {
 		n.d.finish(t)
 	}
-	t.count()
+	t.close()
 	if t.lost {
-		s.drop(t)
+		t.s.drop(t)
 		t.Reclaim()
-	} else {
-		t.release()
-		t.st.Recycle()
-		t.st.Prepare()
-		t.n, t.dataErr, t.sentErr, t.ua, t.in, t.out = nil, nil, nil, 0, 0, 0
-		if t.data.Load() != dataNone {
-			t.data.Store(dataNone)
-		}
-		s.recycle(t)
+		return false
 	}
-	if n != nil {
-		n.unref()
+	t.release()
+	t.st.Recycle()
+	t.dataErr, t.sentErr, t.ua, t.in, t.out, t.left = nil, nil, 0, 0, 0, 0
+	if t.data.Load() != dataNone {
+		t.data.Store(dataNone)
 	}
-	if set != nil {
-		set.drain(next)
-	}
+	return true
 }
 
 // Reclaim implements task.Owner: a handler that panicked has let go of the command after

@@ -101,7 +101,7 @@ type function struct {
 func (s *Session) hold(f *fabric.Task, fn scsi.TaskFunction, of func(*nexus) bool) *function {
 	x := &function{s: s, f: f, fn: fn}
 	s.lunmu.Lock()
-	for _, n := range s.nexuses {
+	for n := range s.nexuses.all {
 		if of(n) && n.ref() {
 			x.held = append(x.held, n)
 		}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/goscst/goscst/internal/hist"
@@ -23,8 +22,8 @@ type Traffic struct {
 type Latency [4]Histogram
 
 // Histogram is a histogram of nanoseconds: Count, Mean, Quantile and the raw Counts.
-// Merge adds two, Sub tells what happened between two readings.
-type Histogram = hist.Snapshot
+// Merge adds two, Record counts one value, Sub tells what happened between two readings.
+type Histogram = hist.Hist
 
 // add adds what o has counted.
 func (t *Traffic) add(o *Traffic) {
@@ -42,66 +41,82 @@ func (l *Latency) merge(o *Latency) {
 }
 
 // counters are the traffic of a nexus. What many of them have in common is summed up when
-// somebody asks, so that a command counts in one place, which no other CPU is busy with.
+// somebody asks, so that a command counts in one place, under a lock that it takes anyway.
 // There is one more command in a histogram for each that has ended.
 type counters struct {
-	errors  atomic.Uint64
-	in, out atomic.Uint64
-	latency [4]atomic.Pointer[hist.Hist] // made when the first command of that direction ends
+	errors  uint64
+	in, out uint64
+	latency [4]*Histogram // made when the first command of that direction ends
 }
 
-// record counts a command.
-func (c *counters) record(dir scsi.Direction, took time.Duration) {
-	h := c.latency[dir].Load()
-	if h == nil {
-		h = new(hist.Hist)
-		if !c.latency[dir].CompareAndSwap(nil, h) {
-			h = c.latency[dir].Load()
+// account is what is counted of a command that is over. It is part of the task, because it
+// would cost more to copy than to make.
+type account struct {
+	in, out int // bytes of data that were moved
+	dir     scsi.Direction
+	failed  bool
+	took    time.Duration
+}
+
+// close notes how the command has ended.
+func (t *task) close() {
+	a := &t.account
+	s := t.Status()
+	a.failed = s != scsi.StatusGood && s != scsi.StatusConditionMet || t.sentErr != nil
+	a.in, a.out = 0, 0
+	if n := t.st.DataIn; n > 0 && t.sentErr == nil {
+		a.in = n
+	}
+	a.dir = scsi.DirNone
+	if t.in > 0 {
+		a.dir = scsi.DirIn
+	}
+	if t.out > 0 {
+		a.dir |= scsi.DirOut
+		if t.fetch && t.dataErr == nil && t.data.Load() == dataHere {
+			a.out = bufLen(t.ReceiveBuffer())
 		}
 	}
-	h.Record(int64(took))
+	if t.left == 0 {
+		t.left = t.s.t.e.now()
+	}
+	a.took = t.left - t.start
+}
+
+// add counts a command.
+func (c *counters) add(a *account) {
+	if a.failed {
+		c.errors++
+	}
+	c.in += uint64(a.in)
+	c.out += uint64(a.out)
+	h := c.latency[a.dir]
+	if h == nil {
+		h = new(Histogram)
+		c.latency[a.dir] = h
+	}
+	h.Record(int64(a.took))
 }
 
 // addTo adds what has been counted to t and, unless it is nil, to l.
 func (c *counters) addTo(t *Traffic, l *Latency) {
-	t.Errors += c.errors.Load()
-	t.BytesIn += c.in.Load()
-	t.BytesOut += c.out.Load()
-	for i := range c.latency {
-		h := c.latency[i].Load()
+	t.Errors += c.errors
+	t.BytesIn += c.in
+	t.BytesOut += c.out
+	for i, h := range c.latency {
 		if h == nil {
 			continue
 		}
-		s := h.Snapshot()
-		t.Commands += s.Count()
+		t.Commands += h.Count()
 		if l != nil {
-			l[i].Merge(&s)
+			l[i].Merge(h)
 		}
 	}
 }
 
-// count adds an ended command to the traffic of its nexus, or of the session if it
-// reached none.
-func (t *task) count() {
-	c := &t.s.strays
-	if t.n != nil {
-		c = &t.n.traffic
-	}
-	if s := t.Status(); s != scsi.StatusGood && s != scsi.StatusConditionMet || t.sentErr != nil {
-		c.errors.Add(1)
-	}
-	if n := t.st.DataIn; n > 0 && t.sentErr == nil {
-		c.in.Add(uint64(n))
-	}
-	dir := scsi.DirNone
-	if t.in > 0 {
-		dir = scsi.DirIn
-	}
-	if t.out > 0 {
-		dir |= scsi.DirOut
-		if t.fetch && t.dataErr == nil && t.data.Load() == dataHere {
-			c.out.Add(uint64(bufLen(t.ReceiveBuffer())))
-		}
-	}
-	c.record(dir, t.s.t.e.now()-t.start)
+// count adds what the nexus has counted to t and, unless it is nil, to l.
+func (n *nexus) count(t *Traffic, l *Latency) {
+	n.s.mu.Lock()
+	n.traffic.addTo(t, l)
+	n.s.mu.Unlock()
 }

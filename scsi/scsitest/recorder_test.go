@@ -17,10 +17,11 @@ type handler struct {
 	exec, try func(*scsi.Command) error
 	attached  map[*scsi.Nexus]bool
 	closed    bool
+	late      bool
 }
 
 func (h *handler) Describe() (scsi.Description, error) {
-	return scsi.Description{BlockSize: 512, MaxTransfer: 4096}, nil
+	return scsi.Description{BlockSize: 512, MaxTransfer: 4096, LateData: h.late}, nil
 }
 func (h *handler) Exec(c *scsi.Command) error { return h.exec(c) }
 func (h *handler) TryExec(c *scsi.Command) error {
@@ -108,6 +109,34 @@ func TestData(t *testing.T) {
 	require.Equal(t, scsi.InvalidOpcode, r.Do([]byte{0xC0, 0, 0, 0, 0, 0}, nil).Code())
 	h.exec = func(c *scsi.Command) error { return c.Reply([]byte("parameters")) }
 	require.Equal(t, "param", string(r.Do([]byte{0x12, 0, 0, 0, 5, 0}, nil).Data))
+	require.NoError(t, r.Close())
+}
+
+// TestLateData: reads come without Data, which is lent or asked for, or it is a failure.
+func TestLateData(t *testing.T) {
+	h := &handler{attached: make(map[*scsi.Nexus]bool), late: true}
+	r, err := scsitest.New(h, nil)
+	require.NoError(t, err)
+	how := func(c *scsi.Command) error { return nil }
+	h.exec = func(c *scsi.Command) error {
+		require.Nil(t, c.Data())
+		require.Equal(t, 1024, c.Room())
+		return how(c)
+	}
+	res := r.Do(read2, nil)
+	require.Equal(t, scsi.InternalTargetFailure, res.Code())
+	require.Error(t, res.Err)
+	how = func(c *scsi.Command) error { return c.NeedData() }
+	require.Len(t, r.Do(read2, nil).Data, 1024)
+	how = func(c *scsi.Command) error { return c.Lend([][]byte{make([]byte, 1024)}, func() {}) }
+	require.Equal(t, make([]byte, 1024), r.Do(read2, nil).Data)
+	how = func(c *scsi.Command) error { c.SetDataIn(0); return nil }
+	require.Equal(t, scsitest.Result{}, r.Do(read2, nil))
+	h.exec = func(c *scsi.Command) error {
+		require.Equal(t, 512, c.Data().Len())
+		return nil
+	}
+	require.Equal(t, scsi.StatusGood, r.Do(write2, make([]byte, 512)).Status)
 	require.NoError(t, r.Close())
 }
 

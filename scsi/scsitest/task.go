@@ -77,6 +77,9 @@ func (t *Task) Run() scsi.Status {
 	case deferred:
 		err = t.st.Err
 	}
+	if err == nil && t.st.Room > 0 && t.st.Data == nil && t.st.DataIn != 0 {
+		err = errNothing
+	}
 	t.err = err
 	return statusOf(err)
 }
@@ -178,6 +181,8 @@ func (t *Task) setUp(out []byte) error {
 	switch {
 	case want > 0:
 		return t.fill(out[:want])
+	case in > 0 && d.LateData && blockRule(op.Rule):
+		t.st.Room = int(in)
 	case in > 0:
 		return t.poison(int(in))
 	}
@@ -211,6 +216,8 @@ func (t *Task) poison(n int) error {
 	return nil
 }
 
+var errNothing = errors.New("scsitest: a command with data-in has ended well without Lend and NeedData")
+
 // owner is the engine's side of a Task.
 type owner Task
 
@@ -218,6 +225,9 @@ func (o *owner) Done(err error)     { o.done <- err }
 func (o *owner) DataReceived(error) {}
 func (o *owner) ResponseSent(error) {}
 func (o *owner) Reclaim()           {}
+
+// NeedData makes the buffer that was put off.
+func (o *owner) NeedData() error { return (*Task)(o).poison(o.st.Room) }
 
 func (o *owner) Lend(segs [][]byte, release func()) error {
 	b, err := o.r.pool.Wrap(segs, release)

@@ -28,6 +28,7 @@ type Options struct {
 	BlockSize   int          // bytes of a logical block; 0: no blocks
 	MaxTransfer int64        // bytes of one command's data; 0: the engine's default
 	NonBlocking bool         // no command blocks: they run on the goroutine that submits
+	LateData    bool         // see scsi.Description
 
 	// Ready returns nil, or the sense that TEST UNIT READY ends with and REQUEST SENSE
 	// reports. It does not block. nil: always ready.

@@ -104,6 +104,7 @@ func (u *Unit) Describe() (scsi.Description, error) {
 		Type:        u.opts.Type,
 		BlockSize:   u.opts.BlockSize,
 		MaxTransfer: u.opts.MaxTransfer,
+		LateData:    u.opts.LateData,
 		NonBlocking: u.opts.NonBlocking,
 		Removable:   u.opts.Removable,
 		Control:     u.opts.Control,

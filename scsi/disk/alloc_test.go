@@ -1,4 +1,4 @@
-//go:build !scsidebug
+//go:build !scsidebug && !race
 
 package disk_test
 
@@ -12,7 +12,8 @@ import (
 	"github.com/goscst/goscst/scsi"
 )
 
-// TestAllocs: READ and WRITE allocate nothing, whichever way they go.
+// TestAllocs: READ and WRITE allocate nothing, whichever way they go. (The race detector makes sync.Pool
+// forget things at random.)
 func TestAllocs(t *testing.T) {
 	inline := newSubmitter(newMem(t, nil))
 	inline.inline, inline.quiet = true, true

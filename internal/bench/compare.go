@@ -131,11 +131,13 @@ func (c *comparison) begin(ctx context.Context, t *target) *running {
 		}
 	}
 	if r.err == nil && t.prefill && !t.filled {
-		if _, err := c.measure(ctx, m, t, r.process, r.port, prefill(), prefillLimit); err != nil {
-			r.err = fmt.Errorf("write the disk once: %w", err)
-		} else {
-			t.filled = t.start == nil
+		for _, pass := range prefill() {
+			if _, err := c.measure(ctx, m, t, r.process, r.port, pass, prefillLimit); err != nil {
+				r.err = fmt.Errorf("go over the disk once: %w", err)
+				break
+			}
 		}
+		t.filled = r.err == nil && t.start == nil
 	}
 	if r.process != nil {
 		load.Calm(ctx, r.process.cmd.Process.Pid, calmStart)

@@ -146,8 +146,9 @@ func TestWorkloadsAreGood(t *testing.T) {
 		w.load.Duration = time.Second
 		require.NoError(t, w.load.Check(), w.name)
 	}
-	p := prefill()
-	require.NoError(t, p.Check())
+	for _, p := range prefill() {
+		require.NoError(t, p.Check())
+	}
 }
 
 func TestPartsRefuse(t *testing.T) {

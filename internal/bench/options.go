@@ -94,7 +94,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.StringVar(&targets, "t", "", "`targets` (default all, tgtd if it is installed) of "+strings.Join(builtins(), ",")+", or none")
 	f.StringVar(&cpus, "cpus", "0,1", "`CPUs` of client and server")
 	f.Int64Var(&mib, "size", 1024, "`MiB` of each disk")
-	f.BoolVar(&o.prefill, "prefill", true, "write all of a disk once before it is measured")
+	f.BoolVar(&o.prefill, "prefill", true, "write and read all of a disk once before it is measured")
 	f.IntVar(&o.nice, "nice", 0, "`niceness` of clients and servers; less than 0 keeps other programs off their CPUs, and takes root")
 	f.StringVar(&o.profile, "profile", "", "`folder` for profiles: make one of each target in each row, in place of the comparison")
 	f.Func("variant", "`NAME=FLAGS`: examples/target with these flags as a further target, whose LUN 0 is measured;\n"+

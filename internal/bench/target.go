@@ -31,7 +31,7 @@ type target struct {
 	flags   []string // of our target; nil: it is another
 	luns    int      // logical units, if there are many
 
-	prefill bool // its disk is to be written once after each start
+	prefill bool // its disk is to be written and read once after each start
 	filled  bool // that is done for one that runs
 }
 
@@ -138,7 +138,7 @@ func (l *lab) targets(o *options) []*target {
 		case namePoll:
 			t.flags, t.prefill = []string{"-lun", mem, "-busypoll", "50us"}, o.prefill
 		case nameFile:
-			t.flags = []string{"-lun", "file:" + imageMark}
+			t.flags, t.prefill = []string{"-lun", "file:" + imageMark}, o.prefill
 		case nameOneLUN:
 			t.flags = []string{"-lun", "null:1GiB"}
 		case nameManyLUNs:

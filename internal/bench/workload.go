@@ -88,12 +88,15 @@ type row struct {
 	workload workload
 }
 
-// prefill writes all of a logical unit once.
-func prefill() load.Config {
-	return load.Config{Conns: 1, Depth: 8, Block: 256 << 10, Writes: 100, Once: true}
+// prefill writes all of a logical unit once, and reads it once.
+func prefill() []load.Config {
+	write := load.Config{Conns: 1, Depth: 8, Block: 256 << 10, Writes: 100, Once: true}
+	read := write
+	read.Writes = 0
+	return []load.Config{write, read}
 }
 
-// prefillLimit bounds how long that may take.
+// prefillLimit bounds how long each of them may take.
 const prefillLimit = 3 * time.Minute
 
 // selectNamed returns the elements of all with the names of a list with commas, in the order of

@@ -8,8 +8,12 @@
 // ratios of measurements that were made right after each other, and what is aimed at. README.md
 // explains the method. With -profile it makes profiles instead.
 //
-// An argument is a further target, on 127.0.0.1. With a COMMAND it is started for each repetition
-// and ended after it, without one it is running already. What is on its disk is overwritten.
+//	go run ./internal/bench isolation [flags]
+//
+// measures what a stuck store, an initiator that floods and changes of the LUN map cost others.
+//
+// An argument of the first form is a further target, on 127.0.0.1. With a COMMAND it is started for each
+// repetition and ended after it, without one it is running already. What is on its disk is overwritten.
 //
 // All connections are on the loopback interface. What bench starts ends with it. The exit status
 // is 0 if everything was measured, 1 if something failed, 2 for wrong arguments.
@@ -49,6 +53,10 @@ func command(ctx context.Context, args []string, stdin io.Reader, stdout, stderr
 			return floorPart(ctx, args[1:])
 		case partLoad:
 			return loadPart(ctx, stdin, stdout)
+		case partRig:
+			return rigPart(ctx, args[1:])
+		case commandIsolation:
+			return isolate(ctx, args[1:], stdout, stderr)
 		}
 	}
 	o, err := parse(args, stderr)

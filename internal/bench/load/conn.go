@@ -45,6 +45,7 @@ type conn struct {
 	seed  uint64
 
 	latency hist
+	windows windows
 	errors  uint64
 }
 
@@ -74,7 +75,7 @@ func newConn(cfg *Config, id int, s *wire.Socket) *conn {
 		in:     make([]byte, size), data: make([]byte, cfg.Block),
 		vec: make([][]byte, 3), head: make(wire.Header, wire.HeaderLen),
 		out:   make([]byte, 0, cfg.Depth*(wire.HeaderLen+min(cfg.Block, firstBurst)+4)),
-		tasks: make([]task, cfg.Depth), seed: word(uint64(id)) | 1,
+		tasks: make([]task, cfg.Depth), seed: word(uint64(id)) | 1, windows: newWindows(cfg.Window, cfg.Duration),
 	}
 	fill(c.data, 0)
 	for i := range c.tasks {

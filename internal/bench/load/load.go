@@ -36,6 +36,14 @@ type Config struct {
 	Alone bool
 
 	PID int // process whose CPU time is measured, from when it does nothing after the logins; 0: none
+
+	// Window, if not 0, is the length of the spans of Duration whose commands Result.Windows has.
+	Window time.Duration
+
+	// Hang is how many reads of 4 KiB each connection sends to HangLUN before anything else. No
+	// answer to them is allowed, and the connection ends without one.
+	Hang    int
+	HangLUN uint8
 }
 
 // Result is what a load came to.
@@ -49,6 +57,7 @@ type Result struct {
 	P50      time.Duration // latency of a command
 	P99      time.Duration
 	P999     time.Duration
+	Windows  []uint32 `json:",omitempty"` // commands that ended in each Config.Window
 }
 
 // MaxConns is the most that Config.Conns can be.
@@ -59,10 +68,11 @@ const calmLogin = 2 * time.Second
 
 // Limits of other fields of a Config.
 const (
-	maxDepth = 4096
-	maxBlock = 1 << 20
-	maxIdle  = 10000
-	maxLUN   = 1<<14 - 1 // of flat space addressing (SAM-5 4.7.7.3)
+	maxDepth   = 4096
+	maxBlock   = 1 << 20
+	maxIdle    = 10000
+	maxLUN     = 1<<14 - 1 // of flat space addressing (SAM-5 4.7.7.3)
+	maxWindows = 1 << 20
 )
 
 // Check returns what is wrong with the configuration.
@@ -82,6 +92,10 @@ func (c *Config) Check() error {
 		return fmt.Errorf("load: %d %% of writes: 0 to 100 are allowed", c.Writes)
 	case c.Count < 0 || c.Count == 0 && !c.Once && c.Duration <= 0:
 		return errors.New("load: a duration or a count is needed")
+	case c.Window < 0 || c.Window > 0 && (c.Duration < c.Window || c.Duration/c.Window > maxWindows):
+		return fmt.Errorf("load: windows of %v in %v: 1 to %d are allowed", c.Window, c.Duration, maxWindows)
+	case c.Hang < 0 || c.Hang > maxDepth || c.Hang > 0 && c.HangLUN == c.LUN:
+		return fmt.Errorf("load: %d commands that hang on LUN %d: 0 to %d on another LUN are allowed", c.Hang, c.HangLUN, maxDepth)
 	}
 	return nil
 }
@@ -144,11 +158,13 @@ func Run(ctx context.Context, cfg Config) (*Result, error) {
 // sum adds up what the connections counted.
 func (r *Result) sum(conns []*conn, block uint64) {
 	var h hist
+	w := newWindows(conns[0].windows.every, conns[0].cfg.Duration)
 	for _, c := range conns {
 		h.merge(&c.latency)
+		w.merge(&c.windows)
 		r.Errors += c.errors
 	}
-	r.Commands = h.total
+	r.Commands, r.Windows = h.total, w.counts
 	r.Bytes = (h.total - r.Errors) * block
 	r.P50, r.P99, r.P999 = h.quantile(0.5), h.quantile(0.99), h.quantile(0.999)
 }

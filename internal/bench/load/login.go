@@ -38,6 +38,9 @@ func dial(ctx context.Context, cfg *Config, id int) (*conn, error) {
 	if err == nil {
 		err = c.ready(uint64(id))
 	}
+	if err == nil {
+		err = c.hang()
+	}
 	if err != nil {
 		c.close()
 		return nil, cause(ctx, err)
@@ -156,10 +159,10 @@ func (c *conn) negotiated(text string) error {
 // ready waits for the logical units and asks for the size of the first, which the connections
 // share.
 func (c *conn) ready(id uint64) error {
-	if err := c.settle(); err != nil {
+	if err := c.settle(int(c.cfg.LUN), max(c.cfg.LUNs, 1)); err != nil {
 		return err
 	}
-	status, data, err := c.simple([]byte{wire.ReadCapacity, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8)
+	status, data, err := c.simple(c.cfg.LUN, []byte{wire.ReadCapacity, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8)
 	if err != nil {
 		return err
 	}
@@ -183,11 +186,11 @@ func (c *conn) ready(id uint64) error {
 }
 
 // simple does one command that reads at most n bytes, and nothing beside it.
-func (c *conn) simple(cdb []byte, n int) (status byte, data []byte, err error) {
+func (c *conn) simple(lun uint8, cdb []byte, n int) (status byte, data []byte, err error) {
 	const tag = 1
 	h := wire.Header(make([]byte, wire.HeaderLen))
 	h[0], h[1] = wire.OpCommand, wire.Final|wire.AttrSimple
-	setLUN(h, int(c.cfg.LUN))
+	setLUN(h, int(lun))
 	if n > 0 {
 		h[1] |= wire.FlagRead
 	}

@@ -60,6 +60,7 @@ func (c *conn) receive(h wire.Header, now time.Duration) error {
 		c.errors++
 	}
 	c.latency.add(now-t.start, 1)
+	c.windows.add(now)
 	t.start = never
 	c.idle = append(c.idle, uint16(tag))
 	return nil

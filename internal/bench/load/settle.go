@@ -12,10 +12,10 @@ const (
 	settleTries = 9  // for each: all but the last take a unit attention
 )
 
-// settle sends TEST UNIT READY to each logical unit until it says that it is ready: many at once,
-// for there may be thousands.
-func (c *conn) settle() error {
-	lun, end := int(c.cfg.LUN), int(c.cfg.LUN)+max(c.cfg.LUNs, 1)
+// settle sends TEST UNIT READY to each of n logical units until it says that it is ready: many at
+// once, for there may be thousands.
+func (c *conn) settle(lun, n int) error {
+	end := lun + n
 	for ; lun < end; lun += settleBatch {
 		var todo []int
 		for l := lun; l < min(lun+settleBatch, end); l++ {

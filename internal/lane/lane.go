@@ -1,5 +1,7 @@
-// Package lane runs work that may block on a bounded number of goroutines, in the order
-// in which it was added.
+// Package lane runs work that may block on a bounded number of goroutines. Work of one flow is
+// done in the order in which it was added. A flow on which less than its fair part of the workers
+// is at work comes first, and the others take turns, so that one with much to do does not hold up
+// one with little.
 package lane
 
 import "sync"
@@ -8,9 +10,22 @@ import "sync"
 // again after Run has been called or Remove has succeeded.
 type Item struct {
 	Run        func() // called once per Add, on a worker
+	Flow       *Flow  // whose work it is; nil: nobody's in particular, which is a flow, too
 	prev, next *Item
-	queued     bool
+	in         *queue // where it waits; nil: it does not
+	flow       *Flow  // of which that is the queue; nil: of none
 }
+
+// Flow is somebody's work in a Lane. The zero value is ready for use. It belongs to one lane from
+// the first Add on, whose lock guards it, and can be forgotten whenever none of its items waits.
+type Flow struct {
+	queue
+	running    int   // workers that are at work for it
+	prev, next *Flow // neighbours in the ring, itself if there is no other; nil: it is not in the ring
+}
+
+// queue is a list of items.
+type queue struct{ first, last *Item }
 
 // Lane is a queue with its workers. Workers are started when there is work for them
 // and stay until Close, so that a busy lane neither starts goroutines nor allocates.
@@ -21,9 +36,11 @@ type Lane struct {
 	running int // workers
 	idle    int // workers that wait
 	closed  bool
-	first   *Item
-	last    *Item
-	n       int
+	urgent  queue // the last that was added comes first
+	nobody  Flow
+	active  int   // flows with items that wait or run
+	tail    *Flow // of the ring of flows with work, whose turn is last; nil: there is none
+	n       int   // items that wait
 	done    sync.WaitGroup
 }
 
@@ -42,10 +59,18 @@ func (l *Lane) Add(it *Item, urgent bool) bool {
 		l.mu.Unlock()
 		return false
 	}
+	l.n++
 	if urgent {
-		l.link(it, nil, l.first)
+		it.in, it.flow = &l.urgent, nil
+		it.in.link(it, nil, it.in.first)
 	} else {
-		l.link(it, l.last, nil)
+		f := it.Flow
+		if f == nil {
+			f = &l.nobody
+		}
+		it.in, it.flow = &f.queue, f
+		it.in.link(it, it.in.last, nil)
+		l.enter(f)
 	}
 	switch {
 	case l.idle >= l.n:
@@ -66,7 +91,7 @@ func (l *Lane) Add(it *Item, urgent bool) bool {
 func (l *Lane) Remove(it *Item) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !it.queued {
+	if it.in == nil {
 		return false
 	}
 	l.unlink(it)
@@ -103,35 +128,110 @@ func (l *Lane) SetMax(workers int) {
 	l.wake.Broadcast()
 }
 
+// poor reports whether less than its fair part of the workers is at work for a flow with work.
+func (l *Lane) poor(f *Flow) bool { return f.running < l.max/l.active }
+
+// enter puts a flow into the ring, unless it is there: before all others or behind them.
+func (l *Lane) enter(f *Flow) {
+	if f.next != nil {
+		return
+	}
+	if f.running == 0 {
+		l.active++
+	}
+	if l.tail == nil {
+		f.prev, f.next = f, f
+		l.tail = f
+		return
+	}
+	f.prev, f.next = l.tail, l.tail.next
+	f.prev.next, f.next.prev = f, f
+	if !l.poor(f) {
+		l.tail = f
+	}
+}
+
+// leave takes a flow out of the ring.
+func (l *Lane) leave(f *Flow) {
+	if l.tail == f {
+		l.tail = f.prev
+	}
+	if l.tail == f {
+		l.tail = nil
+	}
+	f.prev.next, f.next.prev = f.next, f.prev
+	f.prev, f.next = nil, nil
+	if f.running == 0 {
+		l.active--
+	}
+}
+
+// take removes the next item and says for which flow a worker runs it; both are nil if there is
+// none, and the latter for what is urgent.
+func (l *Lane) take() (*Item, *Flow) {
+	it := l.urgent.first
+	if it == nil {
+		if l.tail == nil {
+			return nil, nil
+		}
+		f := l.tail.next
+		it = f.first
+		if f.running++; !l.poor(f) {
+			l.tail = f // behind all others
+		}
+	}
+	f := it.flow
+	l.unlink(it)
+	return it, f
+}
+
+// ran counts what take has given as done.
+func (l *Lane) ran(f *Flow) {
+	if f == nil {
+		return
+	}
+	if f.running--; f.running == 0 && f.next == nil {
+		l.active--
+	}
+}
+
+// unlink takes an item out of its queue, and with the last one its flow out of the ring.
+func (l *Lane) unlink(it *Item) {
+	l.n--
+	it.in.unlink(it)
+	if it.flow != nil && it.flow.first == nil {
+		l.leave(it.flow)
+	}
+	it.in, it.flow = nil, nil
+}
+
 // link puts it between two neighbours in the queue.
-func (l *Lane) link(it, prev, next *Item) {
-	it.prev, it.next, it.queued = prev, next, true
+func (q *queue) link(it, prev, next *Item) {
+	it.prev, it.next = prev, next
 	if prev != nil {
 		prev.next = it
 	} else {
-		l.first = it
+		q.first = it
 	}
 	if next != nil {
 		next.prev = it
 	} else {
-		l.last = it
+		q.last = it
 	}
-	l.n++
 }
 
-func (l *Lane) unlink(it *Item) {
+func (q *queue) unlink(it *Item) {
 	if it.prev != nil {
 		it.prev.next = it.next
 	} else {
-		l.first = it.next
+		q.first = it.next
 	}
 	if it.next != nil {
 		it.next.prev = it.prev
 	} else {
-		l.last = it.prev
+		q.last = it.prev
 	}
-	it.prev, it.next, it.queued = nil, nil, false
-	l.n--
+	it.prev, it.next = nil, nil
 }
 
 func (l *Lane) work() {
@@ -140,7 +240,8 @@ func (l *Lane) work() {
 	defer l.mu.Unlock()
 	defer func() { l.running-- }()
 	for l.running <= l.max {
-		for l.first == nil {
+		it, f := l.take()
+		for ; it == nil; it, f = l.take() {
 			if l.closed || l.running > l.max {
 				return
 			}
@@ -148,10 +249,9 @@ func (l *Lane) work() {
 			l.wake.Wait()
 			l.idle--
 		}
-		it := l.first
-		l.unlink(it)
 		l.mu.Unlock()
 		it.Run()
 		l.mu.Lock()
+		l.ran(f)
 	}
 }

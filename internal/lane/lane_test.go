@@ -2,6 +2,8 @@ package lane_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -142,4 +144,124 @@ func TestSetMax(t *testing.T) {
 	l.Add(&lane.Item{Run: func() { close(done) }}, false)
 	<-done
 	l.Close()
+}
+
+// TestFlows has work of three flows wait for one worker.
+func TestFlows(t *testing.T) {
+	leak.Goroutines(t)
+	l := lane.New(1)
+	gate, started := make(chan bool), make(chan bool)
+	l.Add(&lane.Item{Run: func() { close(started); <-gate }}, false)
+	<-started
+	var got []string
+	var flows [3]lane.Flow
+	item := func(flow int, name string) *lane.Item {
+		it := &lane.Item{Run: func() { got = append(got, name) }}
+		if flow >= 0 {
+			it.Flow = &flows[flow]
+		}
+		return it
+	}
+	add := func(it *lane.Item, urgent bool) { require.True(t, l.Add(it, urgent)) }
+	for i := range 5 {
+		add(item(0, fmt.Sprint("a", i)), false)
+	}
+	add(item(1, "b0"), false)
+	only := item(2, "c0")
+	add(only, false)
+	add(item(-1, "n0"), false)
+	b1, n1 := item(1, "b1"), item(-1, "n1")
+	add(b1, false)
+	add(n1, false)
+	add(item(0, "u0"), true)
+	add(item(1, "u1"), true)
+	require.Equal(t, 12, l.Len())
+	require.True(t, l.Remove(b1))
+	require.True(t, l.Remove(only), "a flow that becomes empty")
+	require.False(t, l.Remove(only))
+	add(only, false) // is behind all others afterwards
+	add(item(2, "c1"), false)
+	require.Equal(t, 12, l.Len())
+	close(gate)
+	l.Close()
+	require.Equal(t, []string{"u1", "u0", "a0", "b0", "n0", "c0", "a1", "n1", "c1", "a2", "a3", "a4"}, got)
+	require.Zero(t, l.Len())
+}
+
+// TestFairPart has a flow keep all workers busy when another comes.
+func TestFairPart(t *testing.T) {
+	leak.Goroutines(t)
+	l := lane.New(4)
+	gate, started := make(chan bool), make(chan string, 20)
+	var flows [2]lane.Flow
+	add := func(flow, n int, name string) {
+		for range n {
+			l.Add(&lane.Item{Run: func() { started <- name; <-gate }, Flow: &flows[flow]}, false)
+		}
+	}
+	next := func() string { gate <- true; return <-started }
+	add(0, 10, "much")
+	for range 4 {
+		require.Equal(t, "much", <-started)
+	}
+	add(1, 3, "little")
+	require.Equal(t, "little", next())
+	require.Equal(t, "little", next(), "up to its part of the workers")
+	require.Equal(t, "much", next(), "which it has now")
+	close(gate)
+	l.Close()
+	require.Len(t, started, 6)
+	require.Zero(t, l.Len())
+}
+
+// TestFlowsModel compares any sequence of changes with a plain model.
+func TestFlowsModel(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		l := lane.New(1)
+		gate, started := make(chan bool), make(chan bool)
+		l.Add(&lane.Item{Run: func() { close(started); <-gate }}, false)
+		<-started
+		var got, want []int
+		flows := make([]lane.Flow, 4)
+		queues := make([][]int, len(flows)) // of the model
+		var urgent, ring []int
+		items := make([]*lane.Item, 60)
+		for i := range items {
+			f := r.IntN(len(flows))
+			items[i] = &lane.Item{Run: func() { got = append(got, i) }, Flow: &flows[f]}
+			switch now := r.IntN(5) == 0; {
+			case now:
+				l.Add(items[i], true)
+				urgent = slices.Insert(urgent, 0, i)
+			default:
+				l.Add(items[i], false)
+				if !slices.Contains(ring, f) {
+					ring = append(ring, f)
+				}
+				queues[f] = append(queues[f], i)
+			}
+			if x := r.IntN(i + 1); r.IntN(3) == 0 && l.Remove(items[x]) {
+				is := func(n int) bool { return n == x }
+				urgent = slices.DeleteFunc(urgent, is)
+				for f := range queues {
+					queues[f] = slices.DeleteFunc(queues[f], is)
+				}
+				ring = slices.DeleteFunc(ring, func(f int) bool { return len(queues[f]) == 0 })
+			}
+		}
+		want = append(want, urgent...)
+		for len(ring) > 0 {
+			f := ring[0]
+			ring = ring[1:]
+			want = append(want, queues[f][0])
+			if queues[f] = queues[f][1:]; len(queues[f]) > 0 {
+				ring = append(ring, f)
+			}
+		}
+		require.Equal(t, len(want), l.Len(), "seed %d", seed)
+		close(gate)
+		l.Close()
+		require.Equal(t, want, got, "seed %d", seed)
+	}
 }

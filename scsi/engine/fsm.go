@@ -222,6 +222,7 @@ func (t *task) queue() {
 		return
 	}
 	t.status.move(StateLaneWait)
+	t.item.Flow = &t.n.flow
 	ok := t.n.d.lane.Add(&t.item, t.Attr == scsi.HeadOfQueue)
 	set.mu.Unlock()
 	if !ok {

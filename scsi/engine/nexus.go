@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/goscst/goscst/internal/lane"
 	"github.com/goscst/goscst/internal/uaq"
 	"github.com/goscst/goscst/scsi"
 )
@@ -26,6 +27,8 @@ type nexus struct {
 
 	users int64 // guarded by s.mu: functions that hold it, less the commands that have ended; see retire
 	final bool  // guarded by s.mu: users has entered added, so that it is over when that is zero
+
+	flow lane.Flow // its commands that wait for a worker of the device
 
 	ofDevice  nexusLinks // guarded by d.mu
 	ofSession nexusLinks // guarded by s.lunmu

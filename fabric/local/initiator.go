@@ -103,8 +103,8 @@ func Login(ctx context.Context, t *engine.Target, opts *Options) (*Initiator, er
 // Session describes the session with the target.
 func (i *Initiator) Session() engine.SessionInfo { return i.s.Info() }
 
-// QueueLimit is how many commands may be in progress at once before logical units
-// answer TASK SET FULL.
+// QueueLimit is how many commands it makes sense to have in progress at once: the queue depths
+// of the logical units together, within a bound. See [engine.Session.QueueLimit].
 func (i *Initiator) QueueLimit() int { return i.s.QueueLimit() }
 
 // Done is closed when the session is over, for whatever reason.

@@ -131,8 +131,8 @@ func TestCloseSession(t *testing.T) {
 	b.close()
 }
 
-// TestQueueLimit is the window that transports offer: the deepest queue that the session
-// sees, also when that changes.
+// TestQueueLimit is the window that transports offer: room for the queues of all that the
+// session sees, within a bound, also when that changes.
 func TestQueueLimit(t *testing.T) {
 	b := newBench(t, &hooks{desc: scsi.Description{NonBlocking: true}}, nil, &engine.DeviceOptions{QueueDepth: 7})
 	deep, err := b.e.AddDevice("deep", &hooks{}, &engine.DeviceOptions{QueueDepth: 1 << 20})
@@ -140,9 +140,17 @@ func TestQueueLimit(t *testing.T) {
 	p := b.login("a", nil)
 	require.Equal(t, 7, p.s.QueueLimit())
 	require.NoError(t, b.tgt.Map(1, deep, nil))
-	require.Equal(t, 65536, p.s.QueueLimit(), "clamped")
+	require.Equal(t, 65536+7, p.s.QueueLimit(), "clamped")
 	deep.SetQueueDepth(9)
-	require.Equal(t, 9, p.s.QueueLimit())
+	require.Equal(t, 9+7, p.s.QueueLimit())
+	deep.SetQueueDepth(1000)
+	for lun := range uint16(9) {
+		require.NoError(t, b.tgt.Map(lun+2, deep, nil))
+	}
+	require.Equal(t, 1000+1024, p.s.QueueLimit(), "bounded")
+	for lun := range uint16(9) {
+		require.NoError(t, b.tgt.Unmap(t.Context(), lun+2))
+	}
 	deep.SetQueueDepth(-1)
 	require.Equal(t, 1, deep.Stats().QueueDepth)
 	require.NoError(t, b.tgt.Unmap(t.Context(), 1))

@@ -60,6 +60,7 @@ type LUNOptions struct {
 const (
 	defaultWorkers  = 16
 	defaultDepth    = 128
+	windowSlack     = 1024 // see Session.QueueLimit
 	defaultTransfer = 16 << 20
 	maxParameters   = 256 << 10 // bytes of parameter data that one command returns
 	defaultMemory   = 4 << 30

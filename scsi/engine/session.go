@@ -86,15 +86,20 @@ func (s *Session) NewCommand() *scsi.Command {
 func (s *Session) Submit(c *scsi.Command) { taskOf(c).submit() }
 
 // QueueLimit is how many commands the transport should let in at once: the window of
-// an iSCSI session. It is the largest queue depth among the session's devices, and changes
+// an iSCSI session. It is the sum of the queue depths of the session's devices, so that commands
+// that are stuck on one leave room for the others, but at most 1024 more than the largest of them,
+// since each one takes memory. It changes
 // with them.
 func (s *Session) QueueLimit() int {
-	n := int32(0)
-	s.luns.Load().each(func(_ uint16, x *nexus) { n = max(n, x.d.depth.Load()) })
-	if n == 0 {
-		n = defaultDepth
+	most, sum := 0, 0
+	s.luns.Load().each(func(_ uint16, x *nexus) {
+		n := int(x.d.depth.Load())
+		most, sum = max(most, n), sum+n
+	})
+	if sum == 0 {
+		return defaultDepth
 	}
-	return int(n)
+	return min(sum, most+windowSlack)
 }
 
 // Close ends the session: its commands are aborted, and when the last one has ended,

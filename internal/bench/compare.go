@@ -127,7 +127,7 @@ func (c *comparison) begin(ctx context.Context, t *target) *running {
 			r.port, r.err = freePort()
 		}
 		if r.err == nil {
-			r.process, r.err = t.start(ctx, where{m.server, c.nice}, r.port)
+			r.process, r.err = t.start(ctx, where{cpu: m.server, nice: c.nice}, r.port)
 		}
 	}
 	if r.err == nil && t.prefill && !t.filled {
@@ -200,7 +200,7 @@ func (c *comparison) measure(ctx context.Context, m mode, t *target, p *process,
 	cmd := exec.CommandContext(ctx, c.lab.self, partLoad)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(in), &out, &complaint
 	ownGroup(cmd)
-	if err := startPinned(cmd, where{m.client, c.nice}); err != nil {
+	if err := startPinned(cmd, where{m.client, c.nice, c.last}); err != nil {
 		return nil, fmt.Errorf("start the load generator: %w", err)
 	}
 	if err := cmd.Wait(); err != nil {

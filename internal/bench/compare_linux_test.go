@@ -83,7 +83,7 @@ func TestFreeze(t *testing.T) {
 	var cpu int
 	_, err := fmt.Sscanf(strings.Split(cpus(t), ",")[1], "%d", &cpu)
 	require.NoError(t, err)
-	p, err := start(where{cpu, 0}, nil, "/bin/sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do :; done")
+	p, err := start(where{cpu: cpu}, nil, "/bin/sh", "-c", "trap 'exit 0' TERM; echo ready; while :; do :; done")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return p.output.String() == "ready" }, startLimit, pollEvery)
 	state := func() string {
@@ -144,7 +144,7 @@ func TestStartPinned(t *testing.T) {
 	var cpu int
 	_, err := fmt.Sscanf(strings.Split(cpus(t), ",")[1], "%d", &cpu)
 	require.NoError(t, err)
-	p, err := start(where{cpu, 3}, []string{"X=y"}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19 /proc/self/stat; echo $X; sleep 1000 & wait")
+	p, err := start(where{cpu: cpu, nice: 3}, []string{"X=y"}, "/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; cut -d' ' -f19 /proc/self/stat; echo $X; sleep 1000 & wait")
 	require.NoError(t, err)
 	require.Eventually(t, func() bool { return bytes.HasSuffix([]byte(p.output.String()), []byte(" y")) }, startLimit, pollEvery)
 	require.Equal(t, fmt.Sprintf("Cpus_allowed_list: %d 3 y", cpu), p.output.String())

@@ -21,7 +21,6 @@ const (
 	window  = 10 * time.Millisecond  // in which throughput is looked at
 	lead    = 400 * time.Millisecond // by which neighbours begin earlier and end later
 	changes = 300                    // of a LUN map in a second
-	yielded = 10                     // niceness of neighbours: what they cost the client's CPU is not the target's fault
 )
 
 // scene is a victim in a fair surrounding and in a bad one.
@@ -199,7 +198,7 @@ func (i *isolation) scene(ctx context.Context, m mode, s scene, side string) (*l
 	if err != nil {
 		return nil, err
 	}
-	p, err := start(where{m.server, i.nice}, nil, i.lab.self, partRig, loopback(port), fmt.Sprint(around.changes))
+	p, err := start(where{cpu: m.server, nice: i.nice}, nil, i.lab.self, partRig, loopback(port), fmt.Sprint(around.changes))
 	if p, err = ready(ctx, p, port, err); err != nil {
 		return nil, err
 	}
@@ -221,12 +220,12 @@ func (i *isolation) scene(ctx context.Context, m mode, s scene, side string) (*l
 		neighbours <- nil
 	} else {
 		cfg := *around.neighbours
-		cfg.Duration = i.duration + 2*lead
+		cfg.Duration, cfg.Initiator = i.duration+2*lead, "-beside"
 		nt := *t
 		nt.lun = cfg.LUN
 		polite := *i.comparison
 		o := *i.options
-		o.nice = min(o.nice+yielded, 19)
+		o.last = true // what they cost the client's CPU is not the target's fault
 		polite.options = &o
 		go func() {
 			_, err := polite.measure(ctx, m, &nt, nil, port, cfg, cfg.Duration+loadSlack)

@@ -26,6 +26,7 @@ type options struct {
 	prefill     bool
 	nice        int    // of what is measured, -20 to 19
 	profile     string // folder for profiles, which are made in place of a comparison; "": none
+	last        bool   // clients give way to everybody
 }
 
 // mode says where client and server run.

@@ -23,8 +23,12 @@ func startPinned(cmd *exec.Cmd, w where) (err error) {
 		return fmt.Errorf("getpriority: %w", err)
 	}
 	nice := 20 - raw // the system call's form, in which nothing is negative
+	policy, err := unix.SchedGetAttr(0, 0)
+	if err != nil {
+		return fmt.Errorf("sched_getattr: %w", err)
+	}
 	defer func() {
-		back := errors.Join(unix.SchedSetaffinity(0, &old), unix.Setpriority(unix.PRIO_PROCESS, 0, nice))
+		back := errors.Join(unix.SchedSetaffinity(0, &old), unix.SchedSetAttr(0, policy, 0), unix.Setpriority(unix.PRIO_PROCESS, 0, nice))
 		if back == nil {
 			runtime.UnlockOSThread()
 		}
@@ -40,6 +44,12 @@ func startPinned(cmd *exec.Cmd, w where) (err error) {
 	}
 	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, nice+w.nice); err != nil {
 		return fmt.Errorf("setpriority: %w", err)
+	}
+	if w.last {
+		idle := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_IDLE}
+		if err := unix.SchedSetAttr(0, &idle, 0); err != nil {
+			return fmt.Errorf("sched_setattr: %w", err)
+		}
 	}
 	return cmd.Start()
 }

@@ -31,7 +31,10 @@ type process struct {
 }
 
 // where says where a process runs, and how much it gives way to others.
-type where struct{ cpu, nice int }
+type where struct {
+	cpu, nice int
+	last      bool // it gives way to everybody, at once
+}
 
 // start runs a program there. The kernel kills it when bench ends, however that happens.
 func start(w where, env []string, path string, args ...string) (*process, error) {

@@ -24,13 +24,13 @@ const (
 	rigVictim = iota // memory
 	rigFlood         // memory, for others
 	rigStuck         // each read is stuck
-	rigSlow          // each read takes rigDelay, on one of the device's workers
+	rigSlow          // a read takes rigDelay to rigDelay+7ms, by its place, on one of the device's workers
 	rigChange        // and the rigChanging numbers from here on: change all the time
 )
 
 const (
 	rigSize     = 64 << 20
-	rigDelay    = time.Millisecond
+	rigDelay    = 4 * time.Millisecond
 	rigChanging = 8
 )
 
@@ -78,9 +78,15 @@ func (r *rig) build() (err error) {
 		return err
 	}
 	stuck := faultstore.Rule{Ops: faultstore.OpRead, Stick: true}
-	slow := faultstore.Rule{Ops: faultstore.OpRead, Delay: rigDelay}
+	var slow []faultstore.Rule
+	for i := range int64(8) {
+		slow = append(slow, faultstore.Rule{
+			Ops: faultstore.OpRead, Range: backstore.Extent{Off: i * rigSize / 8, Len: rigSize / 8},
+			Delay: rigDelay + time.Duration(i)*time.Millisecond,
+		})
+	}
 	for lun, store := range []backstore.Backstore{
-		rigVictim: mem.New(rigSize), rigFlood: mem.New(rigSize), rigStuck: r.fault(stuck), rigSlow: r.fault(slow),
+		rigVictim: mem.New(rigSize), rigFlood: mem.New(rigSize), rigStuck: r.fault(stuck), rigSlow: r.fault(slow...),
 	} {
 		d, err := r.engine.AddDevice(fmt.Sprint("lun", lun), disk.New(store, nil), nil)
 		if err != nil {
@@ -98,9 +104,9 @@ func (r *rig) build() (err error) {
 	return nil
 }
 
-// fault makes a store of memory that obeys the rule.
-func (r *rig) fault(rule faultstore.Rule) backstore.Backstore {
-	s := faultstore.New(mem.New(rigSize), &faultstore.Options{Rules: []faultstore.Rule{rule}})
+// fault makes a store of memory that obeys the rules.
+func (r *rig) fault(rules ...faultstore.Rule) backstore.Backstore {
+	s := faultstore.New(mem.New(rigSize), &faultstore.Options{Rules: rules})
 	r.faults = append(r.faults, s)
 	return s
 }

@@ -16,6 +16,9 @@ type Config struct {
 	LUN    uint8
 	LUNs   int // as many logical units from LUN on, of one size, at random; 0: one
 
+	// Initiator is part of the initiators' names: loads at the same time differ in it.
+	Initiator string
+
 	Conns  int  // connections, each a session
 	Idle   int  // further sessions, which do nothing
 	Depth  int  // commands in progress on each

@@ -63,7 +63,7 @@ func (c *conn) login(id int) error {
 		text  []string
 	}{
 		{wire.Transit | wire.StageParams, []string{
-			"InitiatorName=iqn.2026-11.io.github.goscst:load" + strconv.Itoa(id), "TargetName=" + c.cfg.Target,
+			"InitiatorName=iqn.2026-11.io.github.goscst:load" + c.cfg.Initiator + strconv.Itoa(id), "TargetName=" + c.cfg.Target,
 			"SessionType=Normal", "AuthMethod=None",
 		}},
 		{wire.Transit | wire.StageParams<<2 | wire.StageFull, []string{
@@ -214,6 +214,8 @@ func (c *conn) simple(lun uint8, cdb []byte, n int) (status byte, data []byte, e
 			if err := c.nop(h); err != nil {
 				return 0, nil, err
 			}
+		case h.Op() == wire.OpAsync && h[36] == 0:
+			c.note(h)
 		case h.Op() == wire.OpDataIn && h.Get(wire.Tag) == tag:
 			data = append(data, b[h.DataAt():h.DataAt()+h.DataLen()]...)
 			if h[1]&wire.HasStatus != 0 {

@@ -36,6 +36,12 @@ func (c *conn) receive(h wire.Header, now time.Duration) error {
 	case wire.OpDataIn, wire.OpResponse, wire.OpR2T:
 	case wire.OpNopIn:
 		return c.nop(h)
+	case wire.OpAsync:
+		if h[36] != 0 {
+			return unexpected(h)
+		}
+		c.note(h) // of a logical unit; a command is told it, too
+		return nil
 	default:
 		return unexpected(h)
 	}

@@ -151,7 +151,7 @@ func newLab(t testing.TB, setup ...func(*Server)) *lab {
 	}
 	l := &lab{t: t, pool: sgv.NewPool(&sgv.Options{PurgeInterval: -1}), fast: newLabLU(false), slow: newLabLU(true)}
 	l.eng = engine.New(&engine.Options{Pool: l.pool})
-	fast, err := l.eng.AddDevice("fast", l.fast, nil)
+	fast, err := l.eng.AddDevice("fast", l.fast, &engine.DeviceOptions{QueueDepth: 64})
 	require.NoError(t, err)
 	slow, err := l.eng.AddDevice("slow", l.slow, &engine.DeviceOptions{QueueDepth: 64})
 	require.NoError(t, err)

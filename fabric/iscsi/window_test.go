@@ -42,7 +42,7 @@ func TestWindowSize(t *testing.T) {
 	p.send(&ping, nil)
 	h, _ := p.must(pdu.OpNOPIn)
 	window := int(h.Response().MaxCmdSN() - h.Response().ExpCmdSN() + 1)
-	require.Equal(t, 128, window) // the larger of the queue depths
+	require.Equal(t, 128, window) // both queue depths
 
 	// LUN 1 takes 64 commands of one initiator; the other half is turned away.
 	for range window {
@@ -92,7 +92,8 @@ func TestClosedWindow(t *testing.T) {
 		p.must(pdu.OpDataIn)
 	}
 	p.cmdSN-- // it was not received
-	p.alive()
+	p.send(p.command(1, make([]byte, 6), false, false, 0).Header, nil)
+	p.good()
 }
 
 // TestSilentWindow: when commands end without an answer, the initiator is told that the
@@ -104,8 +105,8 @@ func TestSilentWindow(t *testing.T) {
 	q.isid[5]++
 	q.login()
 	q.clearUA(0)
-	for range 128 {
-		p.send(p.writeCmd(0, 0, 1).Header, nil)
+	for i := range 128 {
+		p.send(p.writeCmd(uint64(i%2), 0, 1).Header, nil)
 	}
 	for range 128 {
 		p.must(pdu.OpR2T)

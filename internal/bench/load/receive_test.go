@@ -38,7 +38,7 @@ func TestReceiveRefuses(t *testing.T) {
 		want  string
 	}{
 		{"reject", false, pdu(wire.OpReject, wire.Final, 0, nil), "rejects"},
-		{"asynchronous message", false, pdu(wire.OpAsync, wire.Final, 0, nil), "asynchronous"},
+		{"asynchronous message of the target", false, pdu(wire.OpAsync, wire.Final, 0, map[int]uint32{36: 1 << 24}), "asynchronous"},
 		{"other opcode", false, pdu(wire.OpLoginResp, 0, 0, nil), "opcode 23h"},
 		{"task beyond the depth", false, pdu(wire.OpResponse, wire.Final, 0, map[int]uint32{wire.Tag: tag | 2}), "makes no sense"},
 		{"idle task", false, pdu(wire.OpResponse, wire.Final, 0, map[int]uint32{wire.Tag: tag | 1}), "makes no sense"},

@@ -24,6 +24,7 @@ type nexus interface {
 	Manage(t *fabric.Task)
 	Close(reason error)
 	QueueLimit() int
+	Trim()
 }
 
 // conn is one TCP connection. Its goroutine, the reader, logs the initiator in, then

@@ -86,7 +86,9 @@ func (q *holdQueue) charge(n int) error {
 // pop takes the first request.
 func (q *holdQueue) pop() heldPDU {
 	p := q.list[0]
-	q.list = slices.Delete(q.list, 0, 1)
+	if q.list = slices.Delete(q.list, 0, 1); len(q.list) == 0 {
+		q.list = nil // gaps are rare, and it may have become long
+	}
 	q.bytes -= heldCost + len(p.ahs) + len(p.data)
 	for i := range p.outs {
 		q.bytes -= heldCost + len(p.outs[i].data)

@@ -42,6 +42,7 @@ func (c *conn) tick() {
 	now := c.ticks.Add(1)
 	if c.nx != nil {
 		c.limit.Store(uint32(max(1, c.nx.QueueLimit())))
+		c.nx.Trim()
 	}
 	c.checkPing()
 	c.checkData(now)

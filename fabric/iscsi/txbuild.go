@@ -30,6 +30,7 @@ func (c *conn) buildBatch(b *txBatch) {
 				b.close()
 				return
 			}
+			it.next = nil // it may be forgotten before the next one
 			b.done = append(b.done, it)
 		case itemR2T: // nobody waits for it, and it may be queued again from now on
 			w.work = next
@@ -169,6 +170,7 @@ func (c *conn) buildR2Ts(b *txBatch, t *task) (whole bool) {
 		c.tx.stats.pdus++
 		c.tx.stats.r2ts++
 	}
+	t.r2t.next = nil // it may be forgotten before the next one
 	in.queued = false
 	return true
 }

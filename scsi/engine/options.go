@@ -61,6 +61,7 @@ const (
 	defaultWorkers  = 16
 	defaultDepth    = 128
 	windowSlack     = 1024 // see Session.QueueLimit
+	keptCommands    = 16   // see Session.Trim
 	defaultTransfer = 16 << 20
 	maxParameters   = 256 << 10 // bytes of parameter data that one command returns
 	defaultMemory   = 4 << 30

@@ -48,6 +48,8 @@ type Session struct {
 
 	mu   sync.Mutex
 	free *task   // guarded by mu
+	rest int     // guarded by mu; how many there are in free, and
+	low  int     // guarded by mu; the least of it since Trim
 	all  []*task // guarded by mu; every command that was made
 	live int     // guarded by mu; commands between NewCommand and their end
 	idle chan struct{}
@@ -74,6 +76,8 @@ func (s *Session) NewCommand() *scsi.Command {
 	} else {
 		s.free = t.next
 		t.next = nil
+		s.rest--
+		s.low = min(s.low, s.rest)
 	}
 	s.live++
 	s.mu.Unlock()
@@ -229,6 +233,7 @@ func (s *Session) recycle(t *task) {
 		t.n = nil
 		t.next = s.free
 		s.free = t
+		s.rest++
 		if s.ended(t, n) {
 			s.mu.Unlock()
 			s.t.e.spawn(n.release)
@@ -269,6 +274,32 @@ func (s *Session) drop(t *task) {
 	if over {
 		s.t.e.spawn(t.n.release)
 	}
+}
+
+// Trim lets go of commands that the session made for a burst and has not needed since the last
+// call; it keeps a few in any case. For transports, every some seconds: a command that is
+// there when it is needed costs no memory allocation, and takes about a kilobyte until then.
+func (s *Session) Trim() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := s.low - keptCommands
+	s.low = s.rest
+	if n <= 0 {
+		return
+	}
+	for range n {
+		t := s.free
+		s.free, t.next, t.unused = t.next, nil, true
+	}
+	s.rest -= n
+	s.low = s.rest
+	left := make([]*task, 0, len(s.all)-n)
+	for _, t := range s.all {
+		if !t.unused {
+			left = append(left, t)
+		}
+	}
+	s.all = left
 }
 
 // lun finds the logical unit at a number; nil if there is none.

@@ -50,6 +50,7 @@ type task struct {
 	writes  bool  // it changes the medium
 	place   taskset.Entry[*task]
 	item    lane.Item
+	unused  bool      // Trim takes it away
 	next    *task     // in a free list, or in a list of parked or released tasks
 	waiters []*waiter // guarded by set.mu: who waits for its end
 	lingers bool      // guarded by set.mu: it has ended, and leaves the task set when it has been sent

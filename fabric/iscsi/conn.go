@@ -3,6 +3,7 @@ package iscsi
 import (
 	"math/rand/v2"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -35,10 +36,11 @@ type nexus interface {
 // Locks: dmu comes before txq.mu; no other two are held together, and none is held
 // across a call of the engine.
 type conn struct {
-	srv *Server
-	nc  net.Conn
-	raw syscall.RawConn // nil: nc has no descriptor to use
-	log *zap.Logger
+	srv  *Server
+	nc   net.Conn
+	from netip.Addr      // its remote address, if it has one
+	raw  syscall.RawConn // nil: nc has no descriptor to use
+	log  *zap.Logger
 
 	login pendingLogin
 
@@ -91,7 +93,7 @@ type conn struct {
 
 func newConn(srv *Server, nc net.Conn) *conn {
 	c := &conn{
-		srv: srv, nc: nc, raw: rawConn(nc), down: make(chan struct{}),
+		srv: srv, nc: nc, from: remoteOf(nc), raw: rawConn(nc), down: make(chan struct{}),
 		log: srv.log.With(zap.Stringer(logRemote, addr{nc.RemoteAddr()})),
 	}
 	c.waits.mix = rand.Uint32() | 1

@@ -3,7 +3,6 @@ package iscsi
 import (
 	"errors"
 	"net"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
-	"github.com/goscst/goscst/internal/invariant"
 )
 
 // TestMaxConnections: connections beyond the bound are closed at once.
@@ -161,37 +159,4 @@ func TestStats(t *testing.T) {
 	require.Equal(t, p.cmdSN, s.ExpCmdSN)
 	st := l.srv.Stats()
 	require.Equal(t, Stats{Accepted: 1, Logins: 1, Connections: 1, Sessions: 1}, st)
-}
-
-// TestIdleMemory: a session in which nothing happens, engine and goroutine included, needs
-// less than 64 KiB.
-func TestIdleMemory(t *testing.T) {
-	if raceEnabled || invariant.Enabled {
-		return // their bookkeeping takes memory
-	}
-	l := newLab(t)
-	used := func() uint64 {
-		var m runtime.MemStats
-		for range 3 { // what pools held, and what held that
-			runtime.GC()
-		}
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc + m.StackInuse
-	}
-	p := l.login(false)
-	p.alive()
-	before := used()
-	const n = 100
-	for i := range n {
-		q := l.connect(false)
-		q.isid[4], q.isid[5] = byte(i), 0xFF
-		q.login("MaxRecvDataSegmentLength=262144")
-		q.clearUA(0)
-		c := q.readCmd(0, 0, 256)
-		q.send(c.Header, nil)
-		q.must(pdu.OpDataIn)
-		q.send(q.writeCmd(0, 0, 16).Header, make([]byte, 8192))
-		q.good()
-	}
-	require.Less(t, (used()-before)/n, uint64(64<<10))
 }

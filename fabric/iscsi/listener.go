@@ -95,6 +95,18 @@ func (s *Server) start(nc net.Conn) {
 		_ = nc.Close()
 		return
 	}
+	if !s.perAddr.add(c.from, s.opt.MaxAddressConnections) {
+		complain := s.perAddr.complain(c.from, time.Now())
+		s.mu.Unlock()
+		s.totals.refused.Add(1)
+		s.totals.refusedAddress.Add(1)
+		_ = nc.Close()
+		if complain {
+			s.log.Warn("iSCSI connection refused: too many connections of this address",
+				zap.Stringer(logAddress, c.from), zap.Int("most", s.opt.MaxAddressConnections))
+		}
+		return
+	}
 	if s.opt.MaxLogins > 0 && len(s.logins) >= s.opt.MaxLogins {
 		// Whoever takes longest to log in goes: a flood of connections that never do must
 		// not keep the others out.

@@ -8,4 +8,5 @@ const (
 	logLocal     = "local"
 	logSession   = "tsih"
 	logReason    = "reason"
+	logAddress   = "address"
 )

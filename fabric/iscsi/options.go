@@ -15,6 +15,11 @@ type Options struct {
 	// MaxConnections bounds the connections of the server. 0: 8192; negative: no bound.
 	// Further ones are closed at once.
 	MaxConnections int
+	// MaxAddressConnections bounds the connections from one remote address of the internet. 0 and
+	// negative: no bound. Further ones are closed at once, counted in [Stats], and logged once a
+	// minute for each address. Initiators behind one address, of a proxy or a translator, count
+	// together.
+	MaxAddressConnections int
 	// MaxLogins bounds the connections that are not logged in. 0: 256; negative: no bound.
 	// A further one takes the place of the oldest.
 	MaxLogins int
@@ -65,6 +70,7 @@ func (o Options) withDefaults() Options {
 		*v = max(*v, 0)
 	}
 	number(&o.MaxConnections, 8192)
+	number(&o.MaxAddressConnections, 0)
 	number(&o.MaxLogins, 256)
 	number(&o.MaxSessions, 0)
 	span := func(v *time.Duration, def time.Duration) {

@@ -51,6 +51,7 @@ type Server struct {
 	listeners map[net.Listener]bool // guarded by mu
 	conns     map[*conn]bool        // guarded by mu
 	logins    []*conn               // guarded by mu; not logged in, oldest first
+	perAddr   perAddress            // guarded by mu
 	sessions  sessionTable          // guarded by mu
 	idle      chan struct{}         // guarded by mu; closed when nothing is left after a shutdown
 	done      chan struct{}         // closed when the state is not serving any more
@@ -240,6 +241,7 @@ func (s *Server) forget(c *conn) {
 	}
 	s.mu.Lock()
 	delete(s.conns, c)
+	s.perAddr.remove(c.from)
 	s.dropLogin(c)
 	s.checkIdle()
 	s.mu.Unlock()

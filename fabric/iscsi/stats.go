@@ -43,20 +43,22 @@ type SessionInfo struct {
 // Stats are figures of a server since its start, and how many connections and sessions
 // there are now.
 type Stats struct {
-	Accepted     uint64 // connections
-	Refused      uint64 // connections that were closed because there were too many
-	Logins       uint64 // that led to full-feature phase
-	LoginsFailed uint64
-	Connections  int
-	LoggingIn    int // connections that are not in full-feature phase
-	Sessions     int // those that the engine is still closing included
+	Accepted       uint64 // connections
+	Refused        uint64 // connections that were closed because there were too many
+	RefusedAddress uint64 // those of them that were too many of their address
+	Logins         uint64 // that led to full-feature phase
+	LoginsFailed   uint64
+	Connections    int
+	LoggingIn      int // connections that are not in full-feature phase
+	Sessions       int // those that the engine is still closing included
 }
 
 // Stats returns the figures of the server.
 func (s *Server) Stats() Stats {
 	st := Stats{
 		Accepted: s.totals.accepted.Load(), Refused: s.totals.refused.Load(),
-		Logins: s.totals.logins.Load(), LoginsFailed: s.totals.loginsFailed.Load(),
+		RefusedAddress: s.totals.refusedAddress.Load(),
+		Logins:         s.totals.logins.Load(), LoginsFailed: s.totals.loginsFailed.Load(),
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +104,7 @@ func (s *session) info() SessionInfo {
 
 // totals are the counters of a server.
 type totals struct {
-	accepted, refused, logins, loginsFailed atomic.Uint64
+	accepted, refused, refusedAddress, logins, loginsFailed atomic.Uint64
 }
 
 // rxStats are what the reader counts, txStats what the writer does. They are published

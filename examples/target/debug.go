@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -57,7 +58,7 @@ func (d *debugServer) mux() *http.ServeMux {
 	m.HandleFunc("GET /commands", func(w http.ResponseWriter, r *http.Request) { reply(w, d.commands()) })
 	m.HandleFunc("GET /sessions", func(w http.ResponseWriter, r *http.Request) { reply(w, d.sessions()) })
 	m.HandleFunc("GET /stats", func(w http.ResponseWriter, r *http.Request) {
-		reply(w, map[string]any{"engine": d.p.engine.Stats(), "iscsi": d.p.server.Stats()})
+		reply(w, map[string]any{"engine": d.p.engine.Stats(), "iscsi": d.p.server.Stats(), "gc": collections()})
 	})
 	m.HandleFunc("POST /resize", d.onLUN(func(r *http.Request, l *lun) error {
 		size, err := parseSize(r.FormValue("size"))
@@ -75,6 +76,18 @@ func (d *debugServer) mux() *http.ServeMux {
 	m.HandleFunc("GET /debug/pprof/symbol", pprof.Symbol)
 	m.HandleFunc("GET /debug/pprof/trace", pprof.Trace)
 	return m
+}
+
+// gcStats tell what the garbage collector did since the start.
+type gcStats struct {
+	Collections int64
+	Pauses      time.Duration // nanoseconds in which everything stood still, all together
+}
+
+func collections() gcStats {
+	var s debug.GCStats
+	debug.ReadGCStats(&s)
+	return gcStats{s.NumGC, s.PauseTotal}
 }
 
 // badRequest is an error in the request itself.

@@ -35,7 +35,8 @@
 // end, caches are flushed. A second signal ends it at once.
 //
 // With -debug ADDR an HTTP server shows what is going on: GET /commands, /sessions and
-// /stats in JSON, /debug/pprof/ for profiles. POST /resize?lun=N&size=BYTES changes the
-// size of a disk, POST /eject?lun=N and /insert?lun=N take the medium of a removable one
-// out and put it in. It has no access control: use a loopback address.
+// /stats in JSON, the last with what the garbage collector did, /debug/pprof/ for profiles.
+// POST /resize?lun=N&size=BYTES changes the size of a disk, POST /eject?lun=N and
+// /insert?lun=N take the medium of a removable one out and put it in. It has no access
+// control: use a loopback address.
 package main

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -95,9 +96,13 @@ func TestRun(t *testing.T) {
 	require.Contains(t, c.get("/", http.StatusOK), "/resize")
 	var stats struct {
 		Engine struct{ Devices, Targets int }
+		GC     struct{ Collections, Pauses int64 }
 	}
+	runtime.GC()
 	require.NoError(t, json.Unmarshal([]byte(c.get("/stats", http.StatusOK)), &stats))
 	require.Equal(t, 3, stats.Engine.Devices)
+	require.Positive(t, stats.GC.Collections)
+	require.Positive(t, stats.GC.Pauses)
 	require.Equal(t, "[]\n", c.get("/commands", http.StatusOK))
 	require.Contains(t, c.get("/sessions", http.StatusOK), `"engine": []`)
 	require.Contains(t, c.get("/debug/pprof/goroutine?debug=1", http.StatusOK), "goroutine profile")

@@ -126,9 +126,6 @@ func parseIsolation(args []string, stderr io.Writer) (*options, []scene, error) 
 	}
 	var chosen []scene
 	err := o.set(seconds, modes, "", "none", cpus, 2)
-	if err == nil && o.duration < window {
-		err = fmt.Errorf("-s %v: at least %v is allowed", seconds, window.Seconds())
-	}
 	if err == nil && f.NArg() > 0 {
 		err = fmt.Errorf("%q: no argument is allowed", f.Arg(0))
 	}

@@ -14,7 +14,7 @@ import (
 
 // TestMain lets the test be the parts that bench starts as processes of its own.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && (os.Args[1] == partFloor || os.Args[1] == partLoad) {
+	if len(os.Args) > 1 && (os.Args[1] == partFloor || os.Args[1] == partLoad || os.Args[1] == partRig) {
 		main()
 		return
 	}
@@ -39,6 +39,11 @@ func TestCommandRefuses(t *testing.T) {
 		{[]string{"-cpus", "1,1"}, "-cpus \"1,1\""},
 		{[]string{"-cpus", "1"}, "-cpus \"1\""},
 		{[]string{"-variant", "busy"}, "NAME=FLAGS is allowed"},
+		{[]string{"isolation", "-x"}, "not defined"},
+		{[]string{"isolation", "-n", "0"}, "-n 0"},
+		{[]string{"isolation", "-s", "0.001"}, "-s 0.001"},
+		{[]string{"isolation", "-s", "0.01", "-w", "x"}, "-w \"x\": allowed are stuck-same,"},
+		{[]string{"isolation", "x"}, "no argument is allowed"},
 		{[]string{"x"}, "NAME=PORT/IQN/LUN"},
 		{[]string{"x=1/iqn.a:b"}, "NAME=PORT/IQN/LUN"},
 		{[]string{"x=1/iqn.a:b/0@ "}, "NAME=PORT/IQN/LUN"},
@@ -146,6 +151,17 @@ func TestWorkloadsAreGood(t *testing.T) {
 		w.load.Duration = time.Second
 		require.NoError(t, w.load.Check(), w.name)
 	}
+	for _, s := range scenes() {
+		for _, around := range []surrounding{s.fair, s.bad} {
+			victim := s.victim
+			victim.Duration, victim.Window, victim.Hang, victim.HangLUN = time.Second, window, around.hang, rigStuck
+			require.NoError(t, victim.Check(), s.name)
+			if n := around.neighbours; n != nil {
+				n.Duration = time.Second
+				require.NoError(t, n.Check(), s.name)
+			}
+		}
+	}
 	for _, p := range prefill() {
 		require.NoError(t, p.Check())
 	}
@@ -155,6 +171,8 @@ func TestPartsRefuse(t *testing.T) {
 	var out bytes.Buffer
 	require.Error(t, floorPart(t.Context(), nil))
 	require.Error(t, floorPart(t.Context(), []string{"127.0.0.1:0", "x"}))
+	require.Error(t, rigPart(t.Context(), nil))
+	require.ErrorContains(t, rigPart(t.Context(), []string{"127.0.0.1:0", "-1"}), "changes in a second")
 	require.Error(t, loadPart(t.Context(), bytes.NewReader([]byte("{")), &out))
 	require.Empty(t, out.String())
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/goscst/goscst/backstore/faultstore"
 	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/fabric/iscsi"
 	"github.com/goscst/goscst/internal/bench/load"
@@ -24,7 +25,8 @@ const (
 	size = 8 << 20
 )
 
-// serve serves a disk in memory as LUN 3 until the end of the test.
+// serve serves a disk in memory as LUN 3 until the end of the test, one whose reads are stuck as
+// LUN 5, and another good one as LUN 6.
 func serve(t *testing.T) (addr string, store *mem.Store) {
 	t.Helper()
 	store = mem.New(size)
@@ -34,12 +36,21 @@ func serve(t *testing.T) (addr string, store *mem.Store) {
 	tgt, err := eng.AddTarget(name, nil)
 	require.NoError(t, err)
 	require.NoError(t, tgt.Map(3, dev, nil))
+	stuck := faultstore.New(mem.New(size), &faultstore.Options{Rules: []faultstore.Rule{{Ops: faultstore.OpRead, Stick: true}}})
+	bad, err := eng.AddDevice("bad", disk.New(stuck, nil), nil)
+	require.NoError(t, err)
+	require.NoError(t, tgt.Map(5, bad, nil))
+	good, err := eng.AddDevice("good", disk.New(mem.New(size), nil), nil)
+	require.NoError(t, err)
+	require.NoError(t, tgt.Map(6, good, nil))
 	tgt.Enable()
 	srv := &iscsi.Server{Engine: eng}
 	a, err := srv.Listen("127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		require.NoError(t, srv.Close())
+		stuck.SetRules()
+		stuck.Release(-1)
 		require.NoError(t, eng.Shutdown(context.Background()))
 		require.NoError(t, store.Close())
 	})
@@ -138,6 +149,21 @@ func TestRunTimed(t *testing.T) {
 	require.GreaterOrEqual(t, r.Elapsed, time.Millisecond)
 }
 
+// TestRunHangs has commands in progress that are not answered, and some that are.
+func TestRunHangs(t *testing.T) {
+	addr, _ := serve(t)
+	cfg := load.Config{
+		Addr: addr, Target: name, LUN: 3, Conns: 2, Depth: 4, Block: 4096, Count: 50, Hang: 20, HangLUN: 5,
+	}
+	r, err := load.Run(t.Context(), cfg)
+	require.NoError(t, err)
+	require.EqualValues(t, 100, r.Commands)
+	require.Zero(t, r.Errors)
+	cfg.HangLUN, cfg.Initiator = 6, "-other" // the sessions of the first run do not end before the test
+	_, err = load.Run(t.Context(), cfg)
+	require.ErrorContains(t, err, "at a time when it makes no sense")
+}
+
 func TestRunFails(t *testing.T) {
 	addr, _ := serve(t)
 	silent, err := net.Listen("tcp", "127.0.0.1:0") // takes connections and says nothing
@@ -163,6 +189,11 @@ func TestRunFails(t *testing.T) {
 		{func(c *load.Config) { c.LUNs = 2 }, "TEST UNIT READY to LUN 4 ends with status 02h"},
 		{func(c *load.Config) { c.Writes = 101 }, "% of writes"},
 		{func(c *load.Config) { c.Count = 0 }, "a duration or a count"},
+		{func(c *load.Config) { c.Window = time.Second }, "windows"},
+		{func(c *load.Config) { c.Window, c.Duration = 1, time.Hour }, "windows"},
+		{func(c *load.Config) { c.Hang, c.HangLUN = 1, 3 }, "on another LUN"},
+		{func(c *load.Config) { c.Hang = -1 }, "on another LUN"},
+		{func(c *load.Config) { c.Hang, c.HangLUN = 1, 4 }, "TEST UNIT READY ends with status 02h"},
 		{func(c *load.Config) { c.Addr = silent.Addr().String(); cancelOnAccept(silent, cancel) }, "context canceled"},
 	} {
 		cfg := good

@@ -201,14 +201,14 @@ func (i *isolation) scene(ctx context.Context, m mode, s scene, side string) (*l
 	}
 	defer p.end()
 	t := &target{iqn: iqn, lun: rigVictim}
-	for lun := range uint8(rigSlow + 1) {
-		if lun == rigStuck {
-			continue
-		}
-		t.lun = lun
+	used := []uint8{s.victim.LUN}
+	if n := around.neighbours; n != nil && n.LUN != s.victim.LUN {
+		used = append(used, n.LUN)
+	}
+	for _, t.lun = range used {
 		for _, pass := range prefill() {
 			if _, err := i.measure(ctx, m, t, p, port, pass, prefillLimit); err != nil {
-				return nil, fmt.Errorf("go over LUN %d once: %w", lun, err)
+				return nil, fmt.Errorf("go over LUN %d once: %w", t.lun, err)
 			}
 		}
 	}

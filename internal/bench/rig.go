@@ -29,7 +29,7 @@ const (
 )
 
 const (
-	rigSize     = 64 << 20
+	rigSize     = 32 << 20
 	rigDelay    = 4 * time.Millisecond
 	rigChanging = 8
 )

@@ -193,7 +193,7 @@ func TestRunFails(t *testing.T) {
 		{func(c *load.Config) { c.Window, c.Duration = 1, time.Hour }, "windows"},
 		{func(c *load.Config) { c.Hang, c.HangLUN = 1, 3 }, "on another LUN"},
 		{func(c *load.Config) { c.Hang = -1 }, "on another LUN"},
-		{func(c *load.Config) { c.Hang, c.HangLUN = 1, 4 }, "TEST UNIT READY ends with status 02h"},
+		{func(c *load.Config) { c.Hang, c.HangLUN = 1, 4 }, "TEST UNIT READY to LUN 4 ends with status 02h"},
 		{func(c *load.Config) { c.Addr = silent.Addr().String(); cancelOnAccept(silent, cancel) }, "context canceled"},
 	} {
 		cfg := good

@@ -9,12 +9,12 @@ func (t *task) sendsMapped() bool { return t.st.Mapped && t.st.DataIn > 0 && !t.
 // leave takes a task whose response has left, and which stayed in its set for that reason, out of
 // it. It returns what may run now, to be given to set.drain when the task has been recycled.
 func (t *task) leave() (set *taskSet, next *task) {
-	if !t.lingers {
+	if !t.lingers { // nobody else changes it
 		return nil, nil
 	}
-	t.lingers = false
 	set = t.n.set
 	set.mu.Lock()
 	defer set.mu.Unlock()
+	t.lingers = false // under the lock: who aborts looks at it
 	return set, set.end(t)
 }

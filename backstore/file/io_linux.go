@@ -176,6 +176,9 @@ func stuck(kind ioKind) error {
 // tryRead reads what does not have to be waited for. Where a part of the range is missing from
 // the page cache the system returns the other part, which counts for nothing here.
 func (h *handle) tryRead(iov [][]byte, off int64) error {
+	if len(iov) == 1 && len(iov[0]) <= maxBrief && !h.direct && h.readBrief(iov[0], off) == len(iov[0]) {
+		return nil
+	}
 	if h.memory {
 		return h.transfer(context.Background(), ioRead, iov, off)
 	}

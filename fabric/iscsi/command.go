@@ -82,7 +82,7 @@ func (c *conn) command(h *pdu.Header, ahs []byte, seg segment) error {
 		t.edtl = int(min(p.ExpectedLen(), math.MaxInt32))
 	} else if p.Read() {
 		cmd.ExpectedIn = p.ExpectedLen()
-		cmd.RawIn = c.raw != nil && !c.par.DataDigest
+		cmd.RawIn = c.raw != nil && !c.par.DataDigest && !(c.rx.lone() && p.ExpectedLen() <= loneRead)
 	}
 	if p.Read() {
 		cmd.Dir |= scsi.DirIn

@@ -70,6 +70,13 @@ const briefTurns = 16
 // ones, of which the first wakes the scheduler's watcher.
 func (rx *receiver) brief() bool { return rx.turns < briefTurns }
 
+// loneRead is the longest READ in bytes whose data a lone command has copied in place of sending
+// it from mapped memory, which no brief call may do: the copy is cheaper than the other call.
+const loneRead = 16 << 10
+
+// lone reports whether what is handled has come by itself after a sleep: a few PDUs at most.
+func (rx *receiver) lone() bool { return rx.turns <= 1 && rx.w <= 4*pdu.HeaderLen }
+
 // serve reads and handles PDUs until the connection ends. All PDUs of one read are
 // handled on the way, and what answers them leaves together.
 func (c *conn) serve() error {

@@ -45,6 +45,7 @@ func exceptions() *Exceptions {
 		}),
 		Unsafe: newList(map[string]string{
 			"backstore/block/ioctl_linux.go":   "numbers that ioctls write and read, of the size that each has",
+			"backstore/file/brief_linux.go":    "the vector of a raw preadv2",
 			"backstore/file/mapping_linux.go":  "the addresses that mincore is asked about",
 			"backstore/uring/abi_linux.go":     "the sizes of the kernel's structures, checked when compiling",
 			"backstore/uring/ring_linux.go":    "the mappings of a ring, and addresses that the kernel is given",

@@ -17,6 +17,16 @@
 // and Flush after every other modification before it reports completion. A store that is not
 // volatile has nothing to switch.
 //
+// # Lending
+//
+// A READ is cheapest if its data goes to the network from where it lies. A store that has it in
+// memory of its own is a [Lender]: what it has lent stays as it was, so that a write meanwhile
+// needs a copy or another place. A store that maps a file is a [MapLender]: writes show, and
+// nobody but the system touches the memory, because a program that does so is killed where the
+// file has been cut off. Such data does not go to connections with data digests, in the same
+// process, or to tasks that others wait for; they get it by Readv. Package mem does the one, package
+// file the other, and internal/bench/README.md of the module tells what it saves.
+//
 // # Wrappers
 //
 // Capability look-ups never go through a wrapper: I/O done on what is behind it would miss its

@@ -26,4 +26,16 @@
 //		}
 //		return c.Reply([]byte{byte(1 + rand.IntN(6))})
 //	}
+//
+// # Memory of a handler
+//
+// Data is a buffer of the engine, to be filled. A handler that has the bytes in memory already
+// lends them in its place with [Command.Lend], and they are sent from there; memory that
+// only the system may read, such as the mapping of a file, goes with [Command.LendMapped] to
+// transports that take it. To get a buffer that is then not used costs time and memory: with
+// [Description].LateData commands that read blocks come without one. [Command.Room] says how long
+// it would be, 0 for an initiator that takes nothing, and what is not lent goes into the one that
+// [Command.NeedData] gets; the example of NeedData is a whole handler. Other commands have
+// their buffer as before, and [Command.Reply] gets one if it is missing. A command that ends
+// well with neither has failed, and the initiator is told of an internal error.
 package scsi

@@ -1,11 +1,13 @@
 package scsi_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/goscst/goscst/scsi"
+	"github.com/goscst/goscst/scsi/scsitest"
 )
 
 // Dice is a processor device with one vendor-specific command.
@@ -87,4 +89,50 @@ func ExampleOps() {
 	// Output:
 	// 9e/10 READ CAPACITY(16)
 	// 9e/12 GET LBA STATUS(16)
+}
+
+// Rom is a disk of 512-byte blocks that sends its data from where it lies.
+type Rom struct{ image []byte }
+
+func (r *Rom) Describe() (scsi.Description, error) {
+	return scsi.Description{Type: scsi.TypeDisk, BlockSize: 512, NonBlocking: true, LateData: true}, nil
+}
+
+func (r *Rom) Exec(c *scsi.Command) error {
+	if c.Op().Op != scsi.OpRead10 {
+		return scsi.InvalidOpcode
+	}
+	if all := uint64(len(r.image) / 512); c.LBA() > all || uint64(c.Blocks()) > all-c.LBA() {
+		return scsi.LBAOutOfRange
+	}
+	n := c.Room()
+	if n == 0 {
+		return nil // nothing is asked for, or the initiator takes nothing
+	}
+	part := r.image[c.LBA()*512:][:n]
+	if c.Lend([][]byte{part}, func() {}) == nil {
+		return nil
+	}
+	if err := c.NeedData(); err != nil {
+		return err // there is no memory: the initiator tries again
+	}
+	_, err := c.Data().WriteAt(part, 0)
+	return err
+}
+
+func ExampleCommand_NeedData() {
+	rom := &Rom{image: bytes.Repeat([]byte("goscst.\n"), 2*512/8)}
+	r, err := scsitest.New(rom, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer r.Close()
+	res := r.Do([]byte{0x28, 0, 0, 0, 0, 1, 0, 0, 1, 0}, nil) // READ(10) of block 1
+	fmt.Printf("%v, %d bytes, %q\n", res.Status, len(res.Data), res.Data[:8])
+	res = r.Do([]byte{0x28, 0, 0, 0, 0, 1, 0, 0, 2, 0}, nil)
+	fmt.Println(res.Code())
+	// Output:
+	// GOOD, 512 bytes, "goscst.\n"
+	// illegal request: logical block address out of range (5/21/00)
 }

@@ -36,7 +36,7 @@ type Description struct {
 	MaxTransfer int64   // bytes of one command's data; longer ones are refused; 0: 16 MiB
 	NonBlocking bool    // Exec never blocks: the engine calls it on the submitting goroutine
 	Removable   bool    // INQUIRY's RMB, for the engine's own answers
-	LateData    bool    // commands that read blocks come without Data, for a handler that lends: see Command.NeedData
+	LateData    bool    // commands that read blocks come without Data, for a handler that lends: see Command.NeedData; bidirectional ones have it
 	Parse       Parse   // which CDBs go to Parser
 	Own         Own     // what the handler wants to do by itself
 	Control     Control // control mode page at the start

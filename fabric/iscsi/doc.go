@@ -69,6 +69,20 @@
 // the purge of their [sgv.Pool], and the commands that a burst needed with [engine.Session.Trim],
 // which a connection calls every ten seconds.
 //
+// # Processors
+//
+// A connection that has nothing to do sleeps. With [Options].BusyPoll it looks for more for a
+// while before, which answers an initiator that sends one command at a time several times as
+// fast, for a processor that is busy meanwhile. A while without a command, and it costs
+// nothing.
+//
+// A connection that always has something to do never sleeps, and has to give way. On Linux its
+// reader does so every 100 µs, or every millisecond on a server with no other connection: other
+// goroutines that can run have their turn then, those of the program around it included. While
+// readers keep all of GOMAXPROCS processors busy, it also waits until the runtime has asked the
+// system what has come for connections that sleep, which nobody else would ask for up to 10 ms.
+// Elsewhere, and for a net.Conn that is no plain socket, Go's scheduler alone sees to that.
+//
 // # Inside
 //
 // The login is a pure step function over PDUs (login.go) on top of a negotiator over a
@@ -81,6 +95,6 @@
 // of its command (r2t.go, dataout.go). Answers are queued (txqueue.go) and leave in vectored
 // writes straight from the buffers of their commands (tx.go, txbatch.go, txbuild.go). Whoever
 // queues an answer that nobody else will take care of writes it, without ever waiting for the
-// socket; only while that is full a goroutine is started to wait. share.go says when these
-// goroutines let others go first.
+// socket; only while that is full a goroutine is started to wait. Busy polling is in poll.go,
+// giving way in stint.go and round_linux.go.
 package iscsi

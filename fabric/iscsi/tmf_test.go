@@ -161,6 +161,7 @@ func TestResetManyTasks(t *testing.T) {
 	for range 20 {
 		p.must(pdu.OpR2T)
 	}
+	q.alive() // what it has sent has come: later reads would be stuck and keep all workers
 	p.send(p.tmf(pdu.FuncLUNReset, 1, pdu.ReservedTag, 0), nil)
 	p.taskResult(pdu.TaskComplete)
 	p.send(p.readCmd(1, 0, 1).Header, nil)

@@ -209,13 +209,12 @@ func (c *conn) simple(lun uint8, cdb []byte, n int) (status byte, data []byte, e
 			return 0, nil, err
 		}
 		h := wire.Header(b)
+		if ok, err := c.aside(h); err != nil {
+			return 0, nil, err
+		} else if ok {
+			continue
+		}
 		switch {
-		case h.Op() == wire.OpNopIn:
-			if err := c.nop(h); err != nil {
-				return 0, nil, err
-			}
-		case h.Op() == wire.OpAsync && h[36] == 0:
-			c.note(h)
 		case h.Op() == wire.OpDataIn && h.Get(wire.Tag) == tag:
 			data = append(data, b[h.DataAt():h.DataAt()+h.DataLen()]...)
 			if h[1]&wire.HasStatus != 0 {

@@ -30,18 +30,26 @@ func (c *conn) consume(now time.Duration) error {
 	return nil
 }
 
+// aside takes what may come at any time and is for no command: a ping, or the news of a logical
+// unit, which a command is told, too. It reports whether h is that.
+func (c *conn) aside(h wire.Header) (bool, error) {
+	switch {
+	case h.Op() == wire.OpNopIn:
+		return true, c.nop(h)
+	case h.Op() == wire.OpAsync && h[36] == 0:
+		c.note(h)
+		return true, nil
+	}
+	return false, nil
+}
+
 // receive takes one PDU.
 func (c *conn) receive(h wire.Header, now time.Duration) error {
+	if ok, err := c.aside(h); ok {
+		return err
+	}
 	switch h.Op() {
 	case wire.OpDataIn, wire.OpResponse, wire.OpR2T:
-	case wire.OpNopIn:
-		return c.nop(h)
-	case wire.OpAsync:
-		if h[36] != 0 {
-			return unexpected(h)
-		}
-		c.note(h) // of a logical unit; a command is told it, too
-		return nil
 	default:
 		return unexpected(h)
 	}

@@ -10,6 +10,7 @@ import (
 const (
 	settleBatch = 64 // logical units at once
 	settleTries = 9  // for each: all but the last take a unit attention
+	maxAsides   = 64 // PDUs that are for no command
 )
 
 // settle sends TEST UNIT READY to each of n logical units until it says that it is ready: many at
@@ -69,16 +70,17 @@ func (c *conn) testReady(luns []int) (left []int, status byte, err error) {
 // statuses receives the ends of commands, whose tags are the indexes of luns.
 func (c *conn) statuses(luns []int) (bad []int, status byte, err error) {
 	seen := make([]bool, len(luns))
-	for pings, n := 0, 0; n < len(luns); {
+	for asides, n := 0, 0; n < len(luns); {
 		b, err := c.sock.ReadPDU(c.in)
 		if err != nil {
 			return nil, 0, err
 		}
 		h := wire.Header(b)
-		if h.Op() == wire.OpNopIn && pings < 64 {
-			pings++
-			if err := c.nop(h); err != nil {
-				return nil, 0, err
+		if ok, err := c.aside(h); err != nil {
+			return nil, 0, err
+		} else if ok {
+			if asides++; asides > maxAsides {
+				return nil, 0, unexpected(h)
 			}
 			continue
 		}

@@ -83,6 +83,36 @@ func TestHugePagesMapping(t *testing.T) {
 	require.False(t, mapped(t, addr))
 }
 
+// TestHugePagesAreAskedFor: the kernel has been told of every chunk, if it has huge pages.
+func TestHugePagesAreAskedFor(t *testing.T) {
+	_, err := os.Stat("/sys/kernel/mm/transparent_hugepage")
+	has := err == nil
+	a := HugePages()
+	for _, n := range []int{4096, 4 << 20} {
+		seg, err := a.Alloc(n, 4096)
+		require.NoError(t, err)
+		require.Equal(t, has, slices.Contains(vmFlags(t, reflect.ValueOf(seg).Pointer()), "hg"))
+		a.Free(seg)
+	}
+}
+
+// vmFlags are the flags that the kernel shows of the mapping at addr.
+func vmFlags(t *testing.T, addr uintptr) []string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/smaps")
+	require.NoError(t, err)
+	here := false
+	for line := range strings.Lines(string(b)) {
+		fields := strings.Fields(line)
+		if from, to, ok := strings.Cut(fields[0], "-"); ok {
+			here = parseHex(from) <= addr && addr < parseHex(to)
+		} else if here && fields[0] == "VmFlags:" {
+			return fields[1:]
+		}
+	}
+	return nil
+}
+
 // mapped tells whether the page at addr is part of a mapping of this process.
 func mapped(t *testing.T, addr uintptr) bool {
 	t.Helper()

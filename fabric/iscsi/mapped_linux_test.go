@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -107,6 +108,8 @@ func TestLoneReadsAreCopied(t *testing.T) {
 	p := l.login(false)
 	p.clearUA(2)
 	for _, blocks := range []int{1, loneRead / 512, loneRead/512 + 1} {
+		asleep := func() bool { return l.srv.asleep.Load() == 1 }
+		require.Eventually(t, asleep, patience, time.Millisecond, "the reader does not sleep")
 		c := p.readCmd(2, 8, blocks)
 		p.send(c.Header, nil)
 		got, _ := p.readData(c, 8192, 262144)

@@ -72,9 +72,8 @@
 // # Processors
 //
 // A connection that has nothing to do sleeps. With [Options].BusyPoll it looks for more for a
-// while before, which answers an initiator that sends one command at a time several times as
-// fast, for a processor that is busy meanwhile. A while without a command, and it costs
-// nothing.
+// while before, so that an initiator that sends one command at a time does not wait for the
+// system to wake it, for a processor that is busy meanwhile. Then it sleeps as any other.
 //
 // A connection that always has something to do never sleeps, and has to give way. On Linux its
 // reader does so every 100 µs, or every millisecond on a server with no other connection: other

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"syscall"
@@ -15,11 +14,8 @@ import (
 // TestResidentMemory: a target with one disk that has done nothing yet is small, its program
 // included.
 func TestResidentMemory(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "target")
-	b, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
-	require.NoError(t, err, "%s", b)
 	out, ended := newOutput(), make(chan struct{})
-	cmd := exec.Command(path, "-listen", "127.0.0.1:0", "-lun", "mem:1TiB")
+	cmd := exec.Command(build(t), "-listen", "127.0.0.1:0", "-lun", "mem:1TiB")
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	go func() {
@@ -32,7 +28,7 @@ func TestResidentMemory(t *testing.T) {
 	}()
 	out.await(t, `iscsi://127\.0\.0\.1:\d+/`, ended)
 
-	b, err = os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/status")
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/status")
 	require.NoError(t, err)
 	m := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindSubmatch(b)
 	require.NotNil(t, m, "%s", b)

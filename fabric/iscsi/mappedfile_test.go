@@ -10,11 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/backstore/file"
-	"github.com/goscst/goscst/fabric/iscsi"
 	"github.com/goscst/goscst/fabric/iscsi/iscsitest"
 	"github.com/goscst/goscst/scsi"
-	"github.com/goscst/goscst/scsi/disk"
-	"github.com/goscst/goscst/scsi/engine"
 )
 
 // TestFileIsCutBehindTheTarget: READs of what is gone may cost the initiator its connection, and
@@ -25,20 +22,7 @@ func TestFileIsCutBehindTheTarget(t *testing.T) {
 	require.NoError(t, err)
 	data := bytes.Repeat([]byte("goscst.\n"), 1<<17)
 	require.NoError(t, store.Writev(t.Context(), [][]byte{data}, 0))
-	eng := engine.New(nil)
-	dev, err := eng.AddDevice("disk", disk.New(store, nil), nil)
-	require.NoError(t, err)
-	tgt, err := eng.AddTarget(stackTarget, nil)
-	require.NoError(t, err)
-	require.NoError(t, tgt.Map(0, dev, nil))
-	tgt.Enable()
-	srv := &iscsi.Server{Engine: eng}
-	addr, err := srv.Listen("127.0.0.1:0")
-	require.NoError(t, err)
-	defer func() {
-		require.NoError(t, srv.Close())
-		require.NoError(t, eng.Close())
-	}()
+	addr := serve(t, store)
 
 	read := scsi.AppendRead16(nil, 512, 256)
 	var i *iscsitest.Initiator

@@ -35,7 +35,8 @@ type stack struct {
 	wire  [pdu.HeaderLen]byte
 }
 
-func newStack(t testing.TB, store backstore.Backstore) *stack {
+// serve serves a disk on a store as LUN 0 of a target, until the test ends, and returns where.
+func serve(t testing.TB, store backstore.Backstore) net.Addr {
 	eng := engine.New(nil)
 	dev, err := eng.AddDevice("disk", disk.New(store, nil), nil)
 	require.NoError(t, err)
@@ -46,13 +47,17 @@ func newStack(t testing.TB, store backstore.Backstore) *stack {
 	srv := &iscsi.Server{Engine: eng}
 	addr, err := srv.Listen("127.0.0.1:0")
 	require.NoError(t, err)
-	nc, err := net.Dial("tcp", addr.String())
-	require.NoError(t, err)
 	t.Cleanup(func() {
-		nc.Close()
 		require.NoError(t, srv.Close())
 		require.NoError(t, eng.Close())
 	})
+	return addr
+}
+
+func newStack(t testing.TB, store backstore.Backstore) *stack {
+	nc, err := net.Dial("tcp", serve(t, store).String())
+	require.NoError(t, err)
+	t.Cleanup(func() { nc.Close() })
 	s := &stack{t: t, nc: nc, reply: make([]byte, 1<<20), data: make([]byte, 256<<10)}
 	_ = nc.SetDeadline(time.Now().Add(time.Minute))
 	h := (*pdu.Header)(s.wire[:])

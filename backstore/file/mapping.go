@@ -163,7 +163,9 @@ func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release fu
 	if m == nil || n <= 0 || !m.ref() {
 		return dst, nil, false
 	}
-	if g := s.Geometry(); g.CheckRange(off, n) == nil {
+	// Where somebody else has cut the file off, the system fails reads of whole pages behind its
+	// end, but the rest of its last page reads as zeroes.
+	if g := s.Geometry(); g.CheckRange(off, n) == nil && s.h.reaches(off+n) {
 		if iov, ok = m.append(dst, off, n, g.Size); ok {
 			return iov, m.release, true
 		}

@@ -44,6 +44,12 @@ func coherentFS(magic uint32) bool {
 	return false
 }
 
+// reaches reports whether the file has bytes up to end.
+func (h *handle) reaches(end int64) bool {
+	var st unix.Stat_t
+	return unix.Fstat(h.fd, &st) == nil && st.Size >= end
+}
+
 // mapFile maps n bytes from off on for reading. Part of it may lie behind the end of the file.
 // The system is told nothing of how it will be read: it then goes on reading ahead of whoever
 // reads in order, from the mapping as from the file.

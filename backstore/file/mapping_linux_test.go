@@ -147,6 +147,26 @@ func TestHolesInMemoryAreNotFilled(t *testing.T) {
 	require.Len(t, all, 5, "two holes")
 }
 
+// TestCutWithinAPage: of a page in which somebody else has cut off the file, what is behind its end
+// is not lent: it would read as zeroes.
+func TestCutWithinAPage(t *testing.T) {
+	s, _ := newMapped(t, t.TempDir(), 1<<20)
+	require.NoError(t, s.Writev(t.Context(), [][]byte{noise(1 << 20)}, 0))
+	lends := func(off, n int64) bool {
+		_, release, ok := s.LendMapped(off, n, nil)
+		if ok {
+			release()
+		}
+		return ok
+	}
+	require.True(t, lends(512<<10, 4096))
+	require.NoError(t, os.Truncate(s.h.f.Name(), 512<<10+1024))
+	require.True(t, lends(512<<10, 1024))
+	require.False(t, lends(512<<10, 1536))
+	require.False(t, lends(512<<10+1024, 512))
+	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 512<<10))
+}
+
 // TestCutBehindTheStore: what is gone is an error of the system call that sends it, and not the
 // end of the process.
 func TestCutBehindTheStore(t *testing.T) {

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,11 @@ type mapping struct {
 	release func()                   // unref, bound once
 	gone    chan struct{}            // closed when nothing is mapped any more
 	clock   func() time.Duration     // tests have their own
+
+	// holes is held for reading while the page cache is looked at and the answer noted, and for
+	// writing while pages are taken from the file: what is noted as there would be read, and
+	// with that made, after it has gone.
+	holes sync.RWMutex
 }
 
 // window is a part of the file in one piece of memory.
@@ -107,13 +113,15 @@ func (m *mapping) end() int64 {
 func (m *mapping) append(dst [][]byte, off, n, size int64) ([][]byte, bool) {
 	now := uint32(m.clock()/lookAgain) + 1
 	iov := dst
-	for _, w := range *m.windows.Load() {
+	ws := *m.windows.Load()
+	for i := range ws {
+		w := &ws[i]
 		at := off - w.off
 		if at >= int64(len(w.mem)) {
 			continue
 		}
 		part := min(n, int64(len(w.mem))-at)
-		if !w.resident(at, part, size-w.off, now) {
+		if !m.resident(w, at, part, size-w.off, now) {
 			return dst, false
 		}
 		iov = append(iov, w.mem[at:at+part:at+part])
@@ -124,29 +132,33 @@ func (m *mapping) append(dst [][]byte, off, n, size int64) ([][]byte, bool) {
 	return dst, false
 }
 
-// resident tells whether n bytes at at are in the page cache, or were so in this turn of the
-// clock. size is what the window has of the file.
-func (w *window) resident(at, n, size int64, now uint32) bool {
+// resident tells whether n bytes at at of a window are in the page cache, or were so in this turn
+// of the clock. size is what the window has of the file.
+func (m *mapping) resident(w *window, at, n, size int64, now uint32) bool {
 	for c := at / chunkSize; c*chunkSize < at+n; c++ {
 		mark := w.mark(c)
 		if mark.Load() == now {
 			continue
 		}
+		if !m.holes.TryRLock() {
+			return false
+		}
 		from := c * chunkSize
 		mem := w.mem[from:min(from+chunkSize, size)]
 		missing, ok := lookUp(mem, max(at-from, 0), min(at+n-from, chunkSize))
+		if ok && !missing && mark.Swap(now) == 0 {
+			populate(mem) // once, which is faster than a fault for every few pages
+		}
+		m.holes.RUnlock()
 		if !ok {
 			return false
-		}
-		if !missing && mark.Swap(now) == 0 {
-			populate(mem) // once, which is faster than a fault for every few pages
 		}
 	}
 	return true
 }
 
 // forget has the page cache looked at again for [off, off+n), from which pages were taken: to
-// read them would fill holes of a file in memory.
+// read them would fill holes of a file in memory. Called with holes held for writing.
 func (m *mapping) forget(off, n int64) {
 	for _, w := range *m.windows.Load() {
 		from, to := max(off-w.off, 0), min(off+n-w.off, int64(len(w.mem)))

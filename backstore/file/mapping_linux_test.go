@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -165,6 +166,48 @@ func TestCutWithinAPage(t *testing.T) {
 	require.False(t, lends(512<<10, 1536))
 	require.False(t, lends(512<<10+1024, 512))
 	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 512<<10))
+}
+
+// TestReadsDoNotUndoUnmap: what is freed while something beside it is read stays free.
+func TestReadsDoNotUndoUnmap(t *testing.T) {
+	dir := shm(t)
+	if dir == "" {
+		peers.Missing(t, "there is no file system in memory")
+	}
+	s, _ := newMapped(t, dir, 1<<20)
+	var turn, reads atomic.Int64
+	s.mapped.Load().clock = func() time.Duration { return time.Duration(turn.Add(1)) * lookAgain } // look each time
+	hole := backstore.Extent{Off: 64 << 10, Len: 64 << 10}
+	data := noise(chunkSize)
+	require.NoError(t, s.Writev(t.Context(), [][]byte{data}, 0))
+	var wg sync.WaitGroup
+	stop := make(chan struct{})
+	defer wg.Wait()
+	defer close(stop)
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if _, release, ok := s.LendMapped(0, 4096, nil); ok {
+				release()
+			}
+			reads.Add(1)
+			runtime.Gosched()
+		}
+	})
+	for range 500 {
+		require.NoError(t, s.Unmap(t.Context(), []backstore.Extent{hole}))
+		for until := reads.Load() + 2; reads.Load() < until; { // what had begun before has ended
+			runtime.Gosched()
+		}
+		x, err := s.AppendExtents(t.Context(), make([]backstore.MappedExtent, 0, 4), hole.Off, hole.Len)
+		require.NoError(t, err)
+		require.Equal(t, []backstore.MappedExtent{{Extent: hole, State: backstore.Deallocated}}, x)
+		require.NoError(t, s.Writev(t.Context(), [][]byte{data[:hole.Len]}, hole.Off))
+	}
 }
 
 // TestCutBehindTheStore: what is gone is an error of the system call that sends it, and not the

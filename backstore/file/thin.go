@@ -50,12 +50,15 @@ func (s *Store) WriteZeroes(ctx context.Context, off, n int64, mayUnmap bool) er
 
 // punch makes a hole.
 func (s *Store) punch(off, n int64) error {
-	err := s.h.punch(off, n)
-	if m := s.mapped.Load(); m != nil && m.ref() {
-		m.forget(off, n)
-		m.unref()
+	m := s.mapped.Load()
+	if m == nil || !m.ref() {
+		return s.h.punch(off, n)
 	}
-	return err
+	defer m.unref()
+	m.holes.Lock()
+	defer m.holes.Unlock()
+	defer m.forget(off, n)
+	return s.h.punch(off, n)
 }
 
 // AppendExtents tells data from holes. Space that is reserved but was never written counts as

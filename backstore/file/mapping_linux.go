@@ -21,6 +21,11 @@ func (h *handle) mappable(size int64) bool {
 	if !canMap || h.direct || !h.coherent {
 		return false
 	}
+	// Where address space is limited, a mapping takes it from the memory of the program.
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_AS, &limit) != nil || limit.Cur != unix.RLIM_INFINITY {
+		return false
+	}
 	// A page behind the end of the file is never in the page cache. To those who may not
 	// know, because they could not write to the file, the system says that everything is.
 	page := int64(os.Getpagesize())

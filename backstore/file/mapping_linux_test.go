@@ -210,6 +210,21 @@ func TestReadsDoNotUndoUnmap(t *testing.T) {
 	}
 }
 
+// TestLimitedAddressSpaceIsLeftAlone: a mapping would take it from the memory of the program.
+func TestLimitedAddressSpaceIsLeftAlone(t *testing.T) {
+	newMapped(t, t.TempDir(), 1<<20)
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_AS, &before))
+	limited := before
+	limited.Cur = 1 << 60
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_AS, &limited))
+	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_AS, &before)) }()
+	s, err := Open(filepath.Join(t.TempDir(), "disk"), &Options{Create: true, Size: 1 << 20})
+	require.NoError(t, err)
+	defer s.Close()
+	require.False(t, backstore.Caps(s).Has(backstore.CapLendMapped))
+}
+
 // TestCutBehindTheStore: what is gone is an error of the system call that sends it, and not the
 // end of the process.
 func TestCutBehindTheStore(t *testing.T) {

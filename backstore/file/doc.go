@@ -29,8 +29,8 @@
 // read by a worker, as are holes of a file in memory, which reading through a mapping would fill.
 //
 // It is done for files that are open through the page cache, on file systems of which it is
-// known that mappings and writes see each other: ext4, XFS, Btrfs, F2FS, tmpfs and overlayfs.
-// It is not done in a process whose address space is limited
+// known that mappings and writes see each other: ext4, XFS, Btrfs, F2FS, tmpfs, and overlayfs
+// where the file is open for writing. It is not done in a process whose address space is limited
 // (RLIMIT_AS, ulimit -v), of which mappings would take from the memory of the program.
 // A file that the process neither owns nor may write to is not lent either, because the
 // system says of it that all is in the page cache. [Options.NoMap] leaves it out. What is lent

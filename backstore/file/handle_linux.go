@@ -63,7 +63,7 @@ func (h *handle) init(f *os.File, blockSize int, opts *Options) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(h.fd, &fs); err == nil {
 		h.memory = uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC
-		h.coherent = coherentFS(uint32(fs.Type))
+		h.coherent = coherentFS(uint32(fs.Type), opts.ReadOnly)
 	}
 	if !h.direct {
 		return nil

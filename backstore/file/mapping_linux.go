@@ -39,12 +39,16 @@ func (h *handle) mappable(size int64) bool {
 }
 
 // coherentFS tells file systems of which it is known that a mapping shows what was written to
-// the file at once, and that keep data in the page cache.
-func coherentFS(magic uint32) bool {
+// the file at once, and that keep data in the page cache. Overlayfs makes a copy of a file when
+// somebody opens it for writing: who has opened it for reading before reads the copy, but a mapping
+// goes on showing what the copy was made of.
+func coherentFS(magic uint32, readOnly bool) bool {
 	switch magic {
 	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.F2FS_SUPER_MAGIC,
-		unix.TMPFS_MAGIC, unix.OVERLAYFS_SUPER_MAGIC:
+		unix.TMPFS_MAGIC:
 		return true
+	case unix.OVERLAYFS_SUPER_MAGIC:
+		return !readOnly
 	}
 	return false
 }

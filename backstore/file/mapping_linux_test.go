@@ -225,6 +225,65 @@ func TestLimitedAddressSpaceIsLeftAlone(t *testing.T) {
 	require.False(t, backstore.Caps(s).Has(backstore.CapLendMapped))
 }
 
+// TestOverlayForReading: a file that others may write to is lent from an overlay only when it is
+// the copy already that writing makes.
+func TestOverlayForReading(t *testing.T) {
+	if os.Getuid() != 0 {
+		return // only root can mount
+	}
+	dir := t.TempDir()
+	for _, d := range []string{"lower", "upper", "work", "all"} {
+		require.NoError(t, os.Mkdir(filepath.Join(dir, d), 0o700))
+	}
+	old := noise(8192)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "lower/disk"), old, 0o600))
+	name := filepath.Join(dir, "all/disk")
+	done := make(chan error, 1)
+	var reader, writer *os.File
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the mount ends with the thread and the files
+		done <- func() (err error) {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return err
+			}
+			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+				return err
+			}
+			layers := "lowerdir=" + dir + "/lower,upperdir=" + dir + "/upper,workdir=" + dir + "/work"
+			if err := unix.Mount("overlay", dir+"/all", "overlay", 0, layers); err != nil {
+				return err
+			}
+			if reader, err = os.Open(name); err == nil {
+				writer, err = os.OpenFile(name, os.O_RDWR, 0)
+			}
+			return err
+		}()
+	}()
+	if err := <-done; err != nil {
+		peers.Missing(t, "an overlay: "+err.Error())
+	}
+	s, err := New(reader, &Options{ReadOnly: true, NoLock: true})
+	require.NoError(t, err)
+	defer s.Close()
+	changed := bytes.Repeat([]byte{7}, 4096)
+	_, err = writer.WriteAt(changed, 0)
+	require.NoError(t, err)
+	got := make([]byte, 4096)
+	require.NoError(t, s.Readv(t.Context(), [][]byte{got}, 0))
+	require.Equal(t, changed, got)
+	require.False(t, backstore.Caps(s).Has(backstore.CapLendMapped))
+	w, err := New(writer, &Options{NoLock: true})
+	require.NoError(t, err)
+	defer w.Close()
+	require.True(t, backstore.Caps(w).Has(backstore.CapLendMapped))
+	iov, release, ok := w.LendMapped(0, 4096, nil)
+	require.True(t, ok)
+	got, err = send(t, iov)
+	require.NoError(t, err)
+	require.Equal(t, changed, got)
+	release()
+}
+
 // TestCutBehindTheStore: what is gone is an error of the system call that sends it, and not the
 // end of the process.
 func TestCutBehindTheStore(t *testing.T) {

@@ -20,7 +20,9 @@
 // what is written to them long after its READ; after writev nothing refers to them any more.
 // Nothing in the process looks at the mapping: where a file was cut off, or its drive fails, that
 // would be the end of the process, while a system call fails with EFAULT, which ends the
-// connection; the READ is refused when the initiator has come back.
+// connection; the READ is refused when the initiator has come back. One gap is left: of the page in
+// which somebody else cuts the file off after the store has looked at its length and before the data
+// is sent, the rest reads as zeroes. Who shortens files behind the store's back sets [Options.NoMap].
 //
 // Not to wait for the drive on the goroutine of a connection, a store asks the system what is in
 // the page cache (mincore), 256 KiB at a time, and believes for a second that what was there

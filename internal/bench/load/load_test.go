@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/goscst/goscst/fabric/iscsi"
 	"github.com/goscst/goscst/internal/bench/load"
 	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/scsi"
 	"github.com/goscst/goscst/scsi/disk"
 	"github.com/goscst/goscst/scsi/engine"
 )
@@ -136,6 +138,45 @@ func TestRunManyLUNs(t *testing.T) {
 	require.NoError(t, srv.Close())
 	require.NoError(t, eng.Shutdown(t.Context()))
 	require.NoError(t, store.Close())
+}
+
+// newsy has news for the initiator in place of an answer to the first commands of one kind.
+type newsy struct {
+	*disk.Disk
+	op   scsi.Opcode
+	left atomic.Int32
+}
+
+func (n *newsy) Exec(c *scsi.Command) error {
+	if c.Op().Op == n.op && n.left.Add(-1) >= 0 {
+		return scsi.CapacityChanged
+	}
+	return n.Disk.Exec(c)
+}
+
+func (n *newsy) TryExec(c *scsi.Command) error { return scsi.ErrWouldBlock }
+
+// TestRunTakesNews begins while the logical unit has news for each of the commands before the load.
+func TestRunTakesNews(t *testing.T) {
+	for _, op := range []scsi.Opcode{scsi.OpTestUnitReady, scsi.OpReadCapacity10} {
+		eng := engine.New(nil)
+		unit := &newsy{Disk: disk.New(mem.New(size), nil), op: op}
+		dev, err := eng.AddDevice("disk", unit, nil)
+		require.NoError(t, err)
+		tgt, err := eng.AddTarget(name, nil)
+		require.NoError(t, err)
+		require.NoError(t, tgt.Map(3, dev, nil))
+		tgt.Enable()
+		srv := &iscsi.Server{Engine: eng}
+		a, err := srv.Listen("127.0.0.1:0")
+		require.NoError(t, err)
+		unit.left.Store(40)
+		r := run(t, a.String(), load.Config{Conns: 1, Depth: 1, Block: 4096, Writes: 100, Count: 10})
+		require.Zero(t, r.Errors)
+		require.Negative(t, unit.left.Load())
+		require.NoError(t, srv.Close())
+		require.NoError(t, eng.Shutdown(t.Context()))
+	}
 }
 
 // TestRunTimed does not look at how much was done in the time.

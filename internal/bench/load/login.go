@@ -162,9 +162,14 @@ func (c *conn) ready(id uint64) error {
 	if err := c.settle(int(c.cfg.LUN), max(c.cfg.LUNs, 1)); err != nil {
 		return err
 	}
-	status, data, err := c.simple(c.cfg.LUN, []byte{wire.ReadCapacity, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8)
-	if err != nil {
-		return err
+	var status byte
+	var data []byte
+	for try := 0; try < settleTries && (try == 0 || status != 0); try++ { // a LUN map may change meanwhile
+		var err error
+		status, data, err = c.simple(c.cfg.LUN, []byte{wire.ReadCapacity, 0, 0, 0, 0, 0, 0, 0, 0, 0}, 8)
+		if err != nil {
+			return err
+		}
 	}
 	if status != 0 || len(data) != 8 {
 		return fmt.Errorf("READ CAPACITY (10) ends with status %02xh and %d bytes", status, len(data))

@@ -9,7 +9,7 @@ import (
 // Limits of settle.
 const (
 	settleBatch = 64 // logical units at once
-	settleTries = 9  // for each: all but the last take a unit attention
+	settleTries = 99 // of a command: all but the last take a unit attention, and a LUN map may change meanwhile
 	maxAsides   = 64 // PDUs that are for no command
 )
 

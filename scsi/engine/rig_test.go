@@ -21,6 +21,7 @@ type rig struct {
 	e        *engine.Engine
 	mu       sync.Mutex
 	log      []string                 // guarded by mu
+	returns  []string                 // guarded by mu
 	pending  map[uint64]scsi.Pending  // guarded by mu; deferred commands by tag
 	live     map[uint64]*scsi.Command // guarded by mu; commands of which the endpoint holds something
 	contexts map[uint64]context.Context
@@ -48,12 +49,21 @@ func (r *rig) printf(format string, args ...any) {
 	r.mu.Unlock()
 }
 
+// returned logs that a call of another goroutine has returned. When it does so is up to the
+// scheduler, so such lines stand after the others, sorted.
+func (r *rig) returned(format string, args ...any) {
+	r.mu.Lock()
+	r.returns = append(r.returns, fmt.Sprintf(format, args...))
+	r.mu.Unlock()
+}
+
 // take returns what was logged since the last time.
 func (r *rig) take() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := strings.Join(r.log, "\n")
-	r.log = nil
+	sort.Strings(r.returns)
+	s := strings.Join(append(r.log, r.returns...), "\n")
+	r.log, r.returns = nil, nil
 	if s != "" {
 		s += "\n"
 	}

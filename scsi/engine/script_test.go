@@ -77,17 +77,17 @@ func (p *player) play(c *script.Cmd) {
 		g, lun := p.target.Group(c.Str("group", "")), uint16(c.Int("lun", 0))
 		go func() {
 			err := g.Unmap(context.Background(), lun)
-			p.printf("unmapped %d: %v", lun, err)
+			p.returned("unmapped %d: %v", lun, err)
 		}()
 	case "replace":
 		g, lun, d := p.target.Group(c.Str("group", "")), uint16(c.Int("lun", 0)), p.device(c).d
 		go func() {
 			err := g.Replace(context.Background(), lun, d, nil)
-			p.printf("replaced %d: %v", lun, err)
+			p.returned("replaced %d: %v", lun, err)
 		}()
 	case "remove":
 		d := p.device(c)
-		go func() { p.printf("removed %s: %v", d.name, d.d.Remove(context.Background())) }()
+		go func() { p.returned("removed %s: %v", d.name, d.d.Remove(context.Background())) }()
 	case "login":
 		x := p.login(c.Str("as", "A"), c.Flag("lost"))
 		x.slowData, x.slowReply = c.Flag("slow-data"), c.Flag("slow-reply")
@@ -168,7 +168,7 @@ func (p *player) play(c *script.Cmd) {
 		d := p.device(c)
 		go func() {
 			u, err := d.d.Block(context.Background())
-			p.printf("blocked %s: %v", d.name, err)
+			p.returned("blocked %s: %v", d.name, err)
 			p.mu.Lock()
 			p.unblock[d.name] = u
 			p.mu.Unlock()

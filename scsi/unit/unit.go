@@ -16,7 +16,8 @@ import (
 // others. Make one with New.
 type Unit struct {
 	opts Options
-	ops  [256]entry
+	rows [256]uint16    // by operation code, its index in ops
+	ops  []entry        // the first one is that of operation codes that are not supported
 	own  []*scsi.OpInfo // rows added by HandleInfo
 	vpd  []vpdPage      // in the order of page codes
 	err  error          // what is wrong with the set-up
@@ -44,10 +45,13 @@ type action struct {
 	exec func(*scsi.Command) error // nil: not supported
 }
 
+// opsRoom is for as many operation codes as a disk has, and some.
+const opsRoom = 48
+
 // New makes a Unit. opts may be nil and is copied. What is wrong with it shows as an error of
 // Describe.
 func New(opts *Options) *Unit {
-	u := &Unit{selecting: make(chan struct{}, 1), preventing: make(map[*scsi.Nexus]struct{})}
+	u := &Unit{ops: make([]entry, 1, opsRoom), selecting: make(chan struct{}, 1), preventing: make(map[*scsi.Nexus]struct{})}
 	if opts != nil {
 		u.opts = *opts
 	}
@@ -76,13 +80,22 @@ func (u *Unit) Handle(op scsi.Opcode, exec func(*scsi.Command) error) {
 // exec to be called on a worker. try and exec are the same for a command that never
 // blocks.
 func (u *Unit) HandleTry(op scsi.Opcode, try, exec func(*scsi.Command) error) {
-	u.ops[op] = entry{action: action{try: try, exec: exec}}
+	*u.row(op) = entry{action: action{try: try, exec: exec}}
+}
+
+// row is the entry of an operation code, made if there is none.
+func (u *Unit) row(op scsi.Opcode) *entry {
+	if u.rows[op] == 0 {
+		u.rows[op] = uint16(len(u.ops))
+		u.ops = append(u.ops, entry{})
+	}
+	return &u.ops[u.rows[op]]
 }
 
 // HandleAction is HandleTry for one service action of an operation code. A nil exec
 // takes it out.
 func (u *Unit) HandleAction(op scsi.Opcode, code uint16, try, exec func(*scsi.Command) error) {
-	e := &u.ops[op]
+	e := u.row(op)
 	e.actions = slices.DeleteFunc(e.actions, func(a action) bool { return a.code == code })
 	e.exec, e.try = nil, nil
 	if exec != nil {
@@ -200,7 +213,7 @@ func (u *Unit) Parse(c *scsi.Command, p *scsi.Parsed) error {
 func (u *Unit) Opcodes() []*scsi.OpInfo {
 	var rows []*scsi.OpInfo
 	for o := range scsi.Ops(u.opts.Type) {
-		e := &u.ops[o.Op]
+		e := &u.ops[u.rows[o.Op]]
 		if o.HasAction {
 			if e.find(o.Action) != nil {
 				rows = append(rows, o)
@@ -210,7 +223,7 @@ func (u *Unit) Opcodes() []*scsi.OpInfo {
 		}
 	}
 	for _, o := range u.own {
-		if u.ops[o.Op].exec != nil {
+		if u.ops[u.rows[o.Op]].exec != nil {
 			rows = append(rows, o)
 		}
 	}
@@ -234,7 +247,7 @@ func (u *Unit) find(c *scsi.Command) (*action, error) {
 	if len(cdb) == 0 {
 		return nil, scsi.InvalidOpcode
 	}
-	e := &u.ops[cdb[0]]
+	e := &u.ops[u.rows[cdb[0]]]
 	if e.exec != nil {
 		return &e.action, nil
 	}

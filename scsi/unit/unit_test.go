@@ -48,6 +48,23 @@ func TestTable(t *testing.T) {
 }
 
 // TestVendorCommand adds commands that the table of package scsi does not have.
+// TestFullTable has a function for each operation code, and takes some out.
+func TestFullTable(t *testing.T) {
+	u := unit.New(nil)
+	count := [256]int{}
+	for op := range 256 {
+		u.Handle(scsi.Opcode(op), func(*scsi.Command) error { count[op]++; return nil })
+	}
+	for op := range 256 {
+		c := new(scsi.Command)
+		c.SetCDB([]byte{15: 0, 0: byte(op)})
+		require.NoError(t, u.Exec(c))
+		require.Equal(t, 1, count[op])
+		u.Handle(scsi.Opcode(op), nil)
+		require.Equal(t, scsi.InvalidOpcode, u.Exec(c))
+	}
+}
+
 func TestVendorCommand(t *testing.T) {
 	u := unit.New(&unit.Options{Type: scsi.TypeProcessor, BlockSize: 512})
 	in := &scsi.OpInfo{Op: 0xC0, Name: "COUNT", Len: 6, Count: scsi.Field{Off: 4, Size: 1}, Rule: scsi.RuleBytes, Dir: scsi.DirIn, Types: 1 << scsi.TypeProcessor}

@@ -22,9 +22,9 @@ const (
 // least one sees the other: a shared one then takes the slow path below mu, an exclusive one waits
 // for the slot.
 type Lock struct {
-	exclusive atomic.Int32 // exclusive entries in the queue, waiting or granted; written below mu
-	_         [60]byte
-	slot      [slots]slot
+	exclusive atomic.Int32                // exclusive entries in the queue, waiting or granted; written below mu
+	slots     atomic.Pointer[[slots]slot] // made for the first shared holder: there are many locks that nobody takes
+	_         [48]byte
 
 	mu          sync.Mutex
 	first, last *entry // guarded by mu; the queue in the order of arrival, waiting and granted
@@ -128,8 +128,13 @@ func (l *Lock) trySlot(start, end uint64) (Guard, bool) {
 	if l.exclusive.Load() != 0 {
 		return Guard{}, false
 	}
+	list := l.slots.Load()
+	if list == nil {
+		l.slots.CompareAndSwap(nil, new([slots]slot))
+		list = l.slots.Load()
+	}
 	for i, at := 0, rand.Uint32(); i < probes; i, at = i+1, at+1 {
-		s := &l.slot[at%slots]
+		s := &list[at%slots]
 		gen := s.state.Load()
 		if gen&1 != 0 || !s.state.CompareAndSwap(gen, gen+1) {
 			continue
@@ -260,9 +265,13 @@ func (l *Lock) slotFreed() {
 // takenSlots is the part of mask whose slots are taken and overlap e. A slot read while it is
 // being taken may show an old range; its taker will see e and leave.
 func (l *Lock) takenSlots(e *entry, mask uint64) uint64 {
+	list := l.slots.Load()
+	if list == nil {
+		return 0 // one that takes the first slot now will see e and leave
+	}
 	var taken uint64
-	for i := range l.slot {
-		s := &l.slot[i]
+	for i := range list {
+		s := &list[i]
 		if mask&(1<<i) != 0 && s.state.Load()&1 != 0 && s.start.Load() < e.end && e.start < s.end.Load() {
 			taken |= 1 << i
 		}

@@ -257,7 +257,9 @@ func requireIdle(t *testing.T, l *Lock) {
 	require.Nil(t, l.first)
 	require.Nil(t, l.last)
 	require.Zero(t, l.exclusive.Load())
-	for i := range l.slot {
-		require.Zero(t, l.slot[i].state.Load()&1)
+	if list := l.slots.Load(); list != nil {
+		for i := range list {
+			require.Zero(t, list[i].state.Load()&1)
+		}
 	}
 }

@@ -20,29 +20,29 @@ import (
 // and everything that is shared by all initiators that see it. All methods may be called
 // from any goroutine.
 type Device struct {
-	e     *Engine
-	name  string
-	id    uint64
-	h     scsi.Handler
-	desc  scsi.Description
-	pool  *sgv.Pool
-	lane  *lane.Lane
-	depth atomic.Int32 // commands of one nexus at once
-
-	// What the handler can do besides, resolved once.
-	try      scsi.TryExecer
-	parser   scsi.Parser
-	attacher scsi.Attacher
+	// What a command looks at comes first, in few cache lines: it is in none for a device of
+	// thousands that take turns.
+	e        *Engine
+	h        scsi.Handler
+	desc     scsi.Description
+	depth    atomic.Int32 // commands of one nexus at once
+	offline  atomic.Bool  // a handler panicked
+	control  control
+	try      scsi.TryExecer // this and the others: what the handler can do besides, resolved once
 	buffers  scsi.BufferProvider
 	finisher scsi.Finisher
+	parser   scsi.Parser
+	known    [4]uint64 // a bit for each operation code in opcodes and of the engine
+	pool     *sgv.Pool
+
+	lane     *lane.Lane
+	attacher scsi.Attacher
 	observer scsi.TaskObserver
 	resetter scsi.Resetter
 	opcodes  []*scsi.OpInfo // nil if the handler lists none
-	known    *[256]bool     // operation codes in opcodes and of the engine; nil if it lists none
-
-	control atomic.Pointer[scsi.Control]
-	offline atomic.Bool // a handler panicked
-	shared  *taskSet    // the task set of all nexuses if TST is 0
+	shared   *taskSet       // the task set of all nexuses if TST is 0
+	name     string
+	id       uint64
 
 	mu          sync.Mutex
 	nexuses     nexusList // guarded by mu
@@ -50,7 +50,7 @@ type Device struct {
 	blocks      int       // guarded by mu; Block calls and resets in force
 	removed     bool      // guarded by mu
 	past        Traffic   // guarded by mu; of nexuses that are over
-	pastLatency Latency   // guarded by mu
+	pastLatency *Latency  // guarded by mu; nil: nothing
 }
 
 // AddDevice adds a logical unit under a name that is unique in the engine. The
@@ -79,9 +79,8 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 		d.pool = e.pool
 	}
 	d.resolve()
-	c := desc.Control
-	d.control.Store(&c)
-	if c.TST == 0 {
+	d.control.Store(desc.Control)
+	if desc.Control.TST == 0 {
 		d.shared = newTaskSet()
 	}
 	if err := e.reserve(name); err != nil {
@@ -156,9 +155,8 @@ func (d *Device) resolve() {
 	d.resetter, _ = d.h.(scsi.Resetter)
 	if l, ok := d.h.(scsi.OpcodeLister); ok {
 		d.opcodes = d.listOpcodes(l)
-		d.known = new([256]bool)
 		for _, o := range d.opcodes {
-			d.known[o.Op] = true
+			d.known[o.Op/64] |= 1 << (o.Op % 64)
 		}
 	}
 }

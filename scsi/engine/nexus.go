@@ -15,25 +15,28 @@ import (
 
 // nexus is an I_T_L nexus: a session's view of one logical unit.
 type nexus struct {
-	scsi.Nexus
-	s        *Session
-	d        *Device
-	set      *taskSet      // the device's, or its own if TST is 1
-	gate     atomic.Uint32 // reasons why commands must take the slow path of admission
-	entered  int64         // guarded by set.mu: commands that have come; with gone it does not change any more
-	gone     bool          // guarded by set.mu: unmapped, no new commands
-	decided  atomic.Int64  // commands whose result is decided
-	released chan struct{} // closed when it is over, after Detach
+	// What a command looks at comes first; see Device.
+	s       *Session
+	d       *Device
+	set     *taskSet      // the device's, or its own if TST is 1
+	gate    atomic.Uint32 // reasons why commands must take the slow path of admission
+	entered int64         // guarded by set.mu: commands that have come; with gone it does not change any more
+	gone    bool          // guarded by set.mu: unmapped, no new commands
+	decided atomic.Int64  // commands whose result is decided
 
 	users int64 // guarded by s.mu: functions that hold it, less the commands that have ended; see retire
 	final bool  // guarded by s.mu: users has entered added, so that it is over when that is zero
+
+	traffic counters // guarded by s.mu
+	own     taskSet  // set, if TST is 1
+
+	scsi.Nexus
+	released chan struct{} // closed when it is over, after Detach
 
 	flow lane.Flow // its commands that wait for a worker of the device
 
 	ofDevice  nexusLinks // guarded by d.mu
 	ofSession nexusLinks // guarded by s.lunmu
-
-	traffic counters // guarded by s.mu
 
 	uamu sync.Mutex
 	ua   uaq.Queue // guarded by uamu
@@ -60,7 +63,7 @@ func (s *Session) attach(lun uint16, m *mapping, first scsi.Sense) *nexus {
 		s: s, d: d, set: d.shared, released: make(chan struct{}),
 	}
 	if n.set == nil {
-		n.set = newTaskSet()
+		n.set = n.own.init()
 	}
 	if err := d.attach(&n.Nexus); err != nil {
 		d.e.log.Info("handler refuses initiator", zap.String(keyDevice, d.name), zap.String(keyInitiator, s.in.Name), zap.Uint16(keyLUN, lun), zap.Error(err))
@@ -169,11 +172,11 @@ func (n *nexus) release() {
 	d.detach(&n.Nexus)
 	d.mu.Lock()
 	d.nexuses.remove(&n.ofDevice)
-	n.count(&d.past, &d.pastLatency)
+	n.count(&d.past, made(&d.pastLatency))
 	d.mu.Unlock()
 	s.lunmu.Lock()
 	s.nexuses.remove(&n.ofSession)
-	n.count(&s.past, &s.pastLatency)
+	n.count(&s.past, made(&s.pastLatency))
 	s.lunmu.Unlock()
 	close(n.released)
 }

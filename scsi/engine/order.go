@@ -18,8 +18,10 @@ type taskSet struct {
 	faulted  *nexus             // guarded by mu; whose command established the ACA
 }
 
-func newTaskSet() *taskSet {
-	s := new(taskSet)
+func newTaskSet() *taskSet { return new(taskSet).init() }
+
+// init makes the zero value ready for use.
+func (s *taskSet) init() *taskSet {
 	s.calm.Store(true)
 	return s
 }

@@ -30,10 +30,10 @@ func (t *task) parse() error {
 // supports refuses commands that the handler's list does not have, so that what REPORT
 // SUPPORTED OPERATION CODES reports is what is executed.
 func (d *Device) supports(cdb []byte, op *scsi.OpInfo) error {
-	if d.known == nil || d.desc.Parse != scsi.ParseStandard {
+	if d.opcodes == nil || d.desc.Parse != scsi.ParseStandard {
 		return nil
 	}
-	if !d.known[cdb[0]] {
+	if d.known[cdb[0]/64]&(1<<(cdb[0]%64)) == 0 {
 		return scsi.InvalidOpcode
 	}
 	if op != scsi.Unknown && !op.HasAction {

@@ -20,11 +20,24 @@ func lone(t *testing.T, c scsi.Control) *task {
 	require.NoError(t, err)
 	s := newSession(tgt, initiatorNamed("a"), nil)
 	d := &Device{e: e}
-	d.control.Store(&c)
+	d.control.Store(c)
 	d.shared = newTaskSet()
 	x := newTask(s)
 	x.n = &nexus{s: s, d: d, set: d.shared}
 	return x
+}
+
+// TestControlIsAWord: all of a control comes out of it again.
+func TestControlIsAWord(t *testing.T) {
+	var c control
+	require.Zero(t, c.Load())
+	for _, x := range []scsi.Control{
+		{TST: 1}, {TST: 7}, {QueueAlg: 1}, {QueueAlg: 0xff}, {QErr: 3}, {TMFOnly: true}, {TAS: true}, {SWP: true}, {DSense: true},
+		{TST: 0xff, QueueAlg: 0xff, QErr: 0xff, TMFOnly: true, TAS: true, SWP: true, DSense: true}, {},
+	} {
+		c.Store(x)
+		require.Equal(t, x, c.Load())
+	}
 }
 
 // TestStatus maps errors of handlers: none becomes GOOD.

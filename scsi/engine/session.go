@@ -44,7 +44,7 @@ type Session struct {
 	lunmu       sync.Mutex
 	nexuses     nexusList // guarded by lunmu; those in luns, and those that were, until their last command has ended
 	past        Traffic   // guarded by lunmu; of nexuses that are over
-	pastLatency Latency   // guarded by lunmu
+	pastLatency *Latency  // guarded by lunmu; nil: nothing
 
 	mu   sync.Mutex
 	free *task   // guarded by mu
@@ -439,7 +439,7 @@ func (s *Session) collect(t *Traffic, l *Latency) {
 	defer s.lunmu.Unlock()
 	t.add(&s.past)
 	if l != nil {
-		l.merge(&s.pastLatency)
+		l.merge(s.pastLatency)
 	}
 	for n := range s.nexuses.all {
 		n.count(t, l)

@@ -70,7 +70,8 @@ func (d *Device) Stats() DeviceStats {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s.Blocked, s.Mapped = d.blocks > 0, d.mapped
-	s.Traffic, s.Latency = d.past, d.pastLatency
+	s.Traffic = d.past
+	s.Latency.merge(d.pastLatency)
 	for n := range d.nexuses.all {
 		s.Nexuses++
 		n.count(&s.Traffic, &s.Latency)

@@ -33,11 +33,22 @@ func (t *Traffic) add(o *Traffic) {
 	t.BytesOut += o.BytesOut
 }
 
-// merge adds what o has counted.
+// merge adds what o, which may be nil, has counted.
 func (l *Latency) merge(o *Latency) {
+	if o == nil {
+		return
+	}
 	for i := range l {
 		l[i].Merge(&o[i])
 	}
+}
+
+// made is what p points to, made if there is nothing yet.
+func made(p **Latency) *Latency {
+	if *p == nil {
+		*p = new(Latency)
+	}
+	return *p
 }
 
 // counters are the traffic of a nexus. What many of them have in common is summed up when

@@ -53,22 +53,22 @@ func (c Cap) String() string {
 // when its bit is not in Caps. The set is a value and never changes: what was advertised from it
 // stays true while the device is there.
 type Abilities struct {
-	Caps             Cap
+	Nowait           NowaitIO // this and the next three are what most commands need: they are together
+	Lender           Lender
+	MapLender        MapLender
+	Submitter        Submitter
 	Flusher          Flusher
 	FUAWriter        FUAWriter
+	Caps             Cap
 	Unmapper         Unmapper
 	Zeroer           Zeroer
 	WriteSamer       WriteSamer
 	CompareAndWriter CompareAndWriter
-	Nowait           NowaitIO
-	Lender           Lender
-	MapLender        MapLender
 	Verifier         Verifier
 	ExtentMapper     ExtentMapper
 	Copier           Copier
 	Notifier         Notifier
 	Identifier       Identifier
-	Submitter        Submitter
 }
 
 // Caps is what b itself implements, less Geometry().Without. There is no Unwrap: I/O on what is

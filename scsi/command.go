@@ -119,6 +119,12 @@ func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 // After an error, release has not been called and Data is as it was.
 func (c *Command) Lend(segs [][]byte, release func()) error { return c.st.Owner.Lend(segs, release) }
 
+// Vector is an empty vector that the command has from the commands before it, so that a handler
+// can make the segs of Lend without allocating: it may append to it, and leave there what it has
+// grown to, empty again and with its elements cleared. It is the handler's until Exec returns,
+// or Pending.Done is called.
+func (c *Command) Vector() *[][]byte { return &c.st.Vector }
+
 // LendMapped is Lend of memory that nobody but the system may touch, as
 // backstore.MapLender has it, and whose bytes may change until release is called: what the
 // initiator sees is what is there when it is sent. The command stays in its task set until

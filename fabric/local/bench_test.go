@@ -2,8 +2,12 @@ package local_test
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/mem"
@@ -87,3 +91,70 @@ func BenchmarkStart(b *testing.B) {
 }
 
 func ignore(*local.Command) {}
+
+// BenchmarkDisks is a READ of 4 KiB of one disk of many, another one each time: what is known of
+// a disk is in no cache then. B/disk is what an engine holds for a disk that has been read.
+func BenchmarkDisks(b *testing.B) {
+	for _, n := range []int{1, 256, 16384} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			before := heap()
+			eng, tgt := target(b, disk.New(nullstore.New(64<<20), nil))
+			for lun := 1; lun < n; lun++ {
+				d, err := eng.AddDevice(fmt.Sprint("disk", lun), disk.New(nullstore.New(64<<20), nil), nil)
+				require.NoError(b, err)
+				require.NoError(b, tgt.Map(uint16(lun), d, nil))
+			}
+			i := login(b, tgt, nil)
+			order := rand.New(rand.NewPCG(1, 2)).Perm(n)
+			c := &local.Command{CDB: read16(8, 8), In: make([]byte, 4096)}
+			read := func(lun int) {
+				c.LUN = uint16(lun)
+				i.Start(c, ignore)
+			}
+			for range 2 {
+				for _, lun := range order {
+					read(lun)
+				}
+			}
+			require.NoError(b, c.Err)
+			b.ReportAllocs()
+			b.ResetTimer()
+			for k := range b.N {
+				read(order[k%n])
+			}
+			b.StopTimer()
+			require.NoError(b, c.Err)
+			b.ReportMetric(float64(heap()-before)/float64(n), "B/disk")
+		})
+	}
+}
+
+// TestDisksAreSmall bounds what an engine holds for a disk that an initiator sees and has read.
+func TestDisksAreSmall(t *testing.T) {
+	const n = 500
+	before := heap()
+	eng, tgt := target(t)
+	for lun := range n {
+		d, err := eng.AddDevice(fmt.Sprint("disk", lun), disk.New(nullstore.New(64<<20), nil), nil)
+		require.NoError(t, err)
+		require.NoError(t, tgt.Map(uint16(lun), d, nil))
+	}
+	i := login(t, tgt, nil)
+	in := make([]byte, 4096)
+	for lun := range uint16(n) {
+		_, err := i.Do(bg, lun, read16(8, 8), nil, in)
+		require.NoError(t, err)
+	}
+	each := (heap() - before) / n
+	t.Logf("a disk takes %d bytes", each)
+	require.Less(t, each, int64(16<<10))
+}
+
+// heap is how many bytes of the heap are in use.
+func heap() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.GC() // also what pools have kept from the first
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -39,8 +39,9 @@ type State struct {
 	DataOut *sgv.Buf // data-out of a bidirectional command
 	Room    int      // bytes of data-in for which there is no Data yet; 0: none are to come
 
-	Mapped    bool // Data is memory that only system calls may touch, and that may change
-	DataIn    int  // bytes of Data that are the answer; negative: the default
+	Vector    [][]byte // see scsi.Command.Vector; it outlives the command
+	Mapped    bool     // Data is memory that only system calls may touch, and that may change
+	DataIn    int      // bytes of Data that are the answer; negative: the default
 	Status    uint8
 	Sense     []byte // encoded sense data; nil if none
 	Residual  int64  // > 0 underflow, < 0 overflow; of data-in for a bidirectional command

@@ -18,18 +18,20 @@ import (
 // scsi.Handler; its other exported methods are safe for concurrent use once it was
 // added to an engine.
 type Disk struct {
+	// What READ and WRITE look at comes first: of thousands of disks that take turns, none is in
+	// a cache.
 	shape
-	opts Options
-	unit *unit.Unit
-	err  error // what is wrong with options or store
+	direct atomic.Bool            // READ and WRITE are what this package makes of them; see TryExec
+	wce    atomic.Bool            // the write cache is enabled
+	med    atomic.Pointer[medium] // nil: none is loaded
+	first  medium                 // that of a disk that is not removable
+	lock   rangelock.Lock         // blocks that commands change
 
+	opts    Options
+	unit    *unit.Unit
+	err     error               // what is wrong with options or store
 	refused backstore.Backstore // the store of a disk that is not usable, for Close; else nil
-
-	lock    rangelock.Lock         // blocks that commands change
-	wce     atomic.Bool            // the write cache is enabled
-	med     atomic.Pointer[medium] // nil: none is loaded
-	scratch sync.Pool              // of *[scratchSize]byte
-	lends   sync.Pool              // of *[][]byte: headers of memory that a store lends
+	scratch sync.Pool           // of *[scratchSize]byte
 
 	moving chan struct{} // capacity 1, a lock: one Insert, Eject or Load at a time
 	tray   *medium       // guarded by moving; ejected, not taken out
@@ -52,18 +54,20 @@ var (
 // added to an engine.
 func New(store backstore.Backstore, opts *Options) *Disk {
 	d := &Disk{moving: make(chan struct{}, 1)}
+	d.scratch.New = func() any { return new([scratchSize]byte) }
 	if opts != nil {
 		d.opts = *opts
 	}
-	d.scratch.New = func() any { return new([scratchSize]byte) }
-	d.lends.New = func() any { v := make([][]byte, 0, 16); return &v }
 	var ab backstore.Abilities
 	if store != nil {
 		ab = backstore.Resolve(store)
 	}
 	var m *medium
 	if d.shape, d.err = makeShape(&d.opts, store, &ab); d.err == nil && store != nil {
-		m, d.err = d.newMedium(store, &ab)
+		if m = &d.first; d.opts.Removable {
+			m = new(medium) // which goes when it is taken out
+		}
+		d.err = m.use(d, store, &ab)
 	}
 	if d.err != nil {
 		d.unit, d.refused = unit.New(nil), store
@@ -74,6 +78,7 @@ func New(store backstore.Backstore, opts *Options) *Disk {
 	d.unit = unit.New(d.unitOptions(&ab))
 	d.addPages()
 	d.addCommands()
+	d.direct.Store(!d.opts.Removable)
 	if m != nil {
 		m.listen()
 	}
@@ -100,8 +105,26 @@ func (d *Disk) Detach(n *scsi.Nexus) { d.unit.Detach(n) }
 // Exec implements scsi.Handler.
 func (d *Disk) Exec(c *scsi.Command) error { return d.unit.Exec(c) }
 
-// TryExec implements scsi.TryExecer.
-func (d *Disk) TryExec(c *scsi.Command) error { return d.unit.TryExec(c) }
+// TryExec implements scsi.TryExecer. READ and WRITE take a shorter way than the table, which is
+// scattered over the memory.
+func (d *Disk) TryExec(c *scsi.Command) error {
+	if !d.direct.Load() {
+		return d.unit.TryExec(c)
+	}
+	try := (*Disk).tryRead
+	switch c.Op().Op {
+	case scsi.OpRead6, scsi.OpRead10, scsi.OpRead12, scsi.OpRead16:
+	case scsi.OpWrite6, scsi.OpWrite10, scsi.OpWrite12, scsi.OpWrite16:
+		try = (*Disk).tryWrite
+	default:
+		return d.unit.TryExec(c)
+	}
+	m := d.med.Load()
+	if m == nil {
+		return d.absent()
+	}
+	return try(d, c, m)
+}
 
 // Opcodes implements scsi.OpcodeLister.
 func (d *Disk) Opcodes() []*scsi.OpInfo { return d.unit.Opcodes() }
@@ -111,7 +134,10 @@ func (d *Disk) Reset() { d.unit.Reset() }
 
 // Unit is the SPC part of the disk: add commands, vital product data or mode pages of
 // your own to it before the disk is added to an engine.
-func (d *Disk) Unit() *unit.Unit { return d.unit }
+func (d *Disk) Unit() *unit.Unit {
+	d.direct.Store(false) // for the caller may replace READ or WRITE
+	return d.unit
+}
 
 // Blocks is the capacity in logical blocks, zero without a medium.
 func (d *Disk) Blocks() uint64 {
@@ -187,31 +213,31 @@ func (d *Disk) unitOptions(ab *backstore.Abilities) *unit.Options {
 func (d *Disk) addCommands() {
 	u := d.unit
 	for _, op := range [...]scsi.Opcode{scsi.OpRead6, scsi.OpRead10, scsi.OpRead12, scsi.OpRead16} {
-		u.HandleTry(op, d.with(d.tryRead), d.with(d.read))
+		u.HandleTry(op, d.with((*Disk).tryRead), d.with((*Disk).read))
 	}
 	for _, op := range [...]scsi.Opcode{scsi.OpWrite6, scsi.OpWrite10, scsi.OpWrite12, scsi.OpWrite16} {
-		u.HandleTry(op, d.with(d.tryWrite), d.with(d.write))
+		u.HandleTry(op, d.with((*Disk).tryWrite), d.with((*Disk).write))
 	}
 	for _, op := range [...]scsi.Opcode{scsi.OpVerify10, scsi.OpVerify12, scsi.OpVerify16} {
-		u.Handle(op, d.with(d.verify))
+		u.Handle(op, d.with((*Disk).verify))
 	}
 	for _, op := range [...]scsi.Opcode{scsi.OpWriteVerify10, scsi.OpWriteVerify12, scsi.OpWriteVerify16} {
-		u.Handle(op, d.with(d.writeVerify))
+		u.Handle(op, d.with((*Disk).writeVerify))
 	}
 	for _, op := range [...]scsi.Opcode{scsi.OpSynchronizeCache10, scsi.OpSynchronizeCache16} {
-		u.Handle(op, d.with(d.synchronize))
+		u.Handle(op, d.with((*Disk).synchronize))
 	}
 	for _, op := range [...]scsi.Opcode{scsi.OpWriteSame10, scsi.OpWriteSame16} {
-		u.Handle(op, d.with(d.writeSame))
+		u.Handle(op, d.with((*Disk).writeSame))
 	}
 	if d.thin {
-		u.Handle(scsi.OpUnmap, d.with(d.unmap))
+		u.Handle(scsi.OpUnmap, d.with((*Disk).unmap))
 	}
-	u.Handle(scsi.OpCompareAndWrite, d.with(d.compareAndWrite))
-	capacity10, capacity16 := d.with(d.readCapacity10), d.with(d.readCapacity16)
+	u.Handle(scsi.OpCompareAndWrite, d.with((*Disk).compareAndWrite))
+	capacity10, capacity16 := d.with((*Disk).readCapacity10), d.with((*Disk).readCapacity16)
 	u.HandleTry(scsi.OpReadCapacity10, capacity10, capacity10)
 	u.HandleAction(scsi.OpServiceActionIn16, scsi.ActionReadCapacity16, capacity16, capacity16)
-	u.HandleAction(scsi.OpServiceActionIn16, scsi.ActionGetLBAStatus, nil, d.with(d.lbaStatus))
+	u.HandleAction(scsi.OpServiceActionIn16, scsi.ActionGetLBAStatus, nil, d.with((*Disk).lbaStatus))
 }
 
 // addPages adds the mode pages and vital product data of disks.
@@ -257,14 +283,14 @@ func (d *Disk) limits() *sbc.Limits {
 }
 
 // with makes a function of the table of one that needs the medium.
-func (d *Disk) with(f func(*scsi.Command, *medium) error) func(*scsi.Command) error {
+func (d *Disk) with(f func(*Disk, *scsi.Command, *medium) error) func(*scsi.Command) error {
 	if !d.opts.Removable {
 		return func(c *scsi.Command) error {
 			m := d.med.Load()
 			if m == nil {
 				return d.absent()
 			}
-			return f(c, m)
+			return f(d, c, m)
 		}
 	}
 	return func(c *scsi.Command) error {
@@ -276,7 +302,7 @@ func (d *Disk) with(f func(*scsi.Command, *medium) error) func(*scsi.Command) er
 		if m.gone.Load() {
 			return scsi.MediumNotPresent
 		}
-		return f(c, m)
+		return f(d, c, m)
 	}
 }
 

@@ -31,8 +31,8 @@ func (d *Disk) Insert(ctx context.Context, store backstore.Backstore) error {
 		return ErrOccupied
 	}
 	ab := backstore.Resolve(store)
-	m, err := d.newMedium(store, &ab)
-	if err != nil {
+	m := new(medium)
+	if err := m.use(d, store, &ab); err != nil {
 		return err
 	}
 	m.listen()

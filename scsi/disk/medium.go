@@ -12,20 +12,21 @@ import (
 )
 
 // medium is a store in use, with what is known of it. All fields but the atomic ones are
-// set when it is made.
+// set by use. What READ and WRITE look at comes first.
 type medium struct {
-	d        *Disk
-	store    backstore.Backstore
-	ab       backstore.Abilities
-	volatile bool // what is written may sit in a cache until a flush
-	maxIO    int  // bytes of one call; 0: no limit
-	stop     func()
-	ops      sync.Pool // of *operation: Op.Driver is of one Submitter
-
 	blocks   atomic.Uint64 // capacity; follows the store
+	maxIO    int           // bytes of one call; 0: no limit
+	volatile bool          // what is written may sit in a cache until a flush
 	readOnly atomic.Bool
-	gone     atomic.Bool           // the store says that it has no medium
-	fault    atomic.Pointer[error] // the store says that it has failed; nil: it works
+	ab       backstore.Abilities // one that can be taken out lends nothing: it may be closed while responses are on their way
+	store    backstore.Backstore
+
+	d    *Disk
+	stop func()
+	ops  sync.Pool // of *operation: Op.Driver is of one Submitter
+
+	gone  atomic.Bool           // the store says that it has no medium
+	fault atomic.Pointer[error] // the store says that it has failed; nil: it works
 
 	// users counts the commands that use the medium of a removable disk, less draining
 	// while it is on its way out.
@@ -35,25 +36,29 @@ type medium struct {
 
 const draining = 1 << 40
 
-// newMedium checks a store and begins to listen to it.
-func (d *Disk) newMedium(store backstore.Backstore, ab *backstore.Abilities) (*medium, error) {
+// use makes the zero value the medium that a store is, if that suits the disk.
+func (m *medium) use(d *Disk, store backstore.Backstore, ab *backstore.Abilities) error {
 	geo := store.Geometry()
 	if err := geo.Validate(); err != nil {
-		return nil, fmt.Errorf("disk: %w", err)
+		return fmt.Errorf("disk: %w", err)
 	}
 	if err := checkBlockSize(d.blockSize, geo); err != nil {
-		return nil, err
+		return err
 	}
-	m := &medium{d: d, store: store, ab: *ab, volatile: geo.Volatile, maxIO: geo.MaxIO &^ (d.blockSize - 1), drained: make(chan struct{}, 1)}
+	m.d, m.store, m.ab, m.volatile, m.maxIO = d, store, *ab, geo.Volatile, geo.MaxIO&^(d.blockSize-1)
+	m.drained = make(chan struct{}, 1)
+	if d.opts.Removable {
+		m.ab.Lender, m.ab.MapLender = nil, nil
+	}
 	if m.volatile && m.ab.Flusher == nil {
-		return nil, errors.New("disk: the store has a volatile cache and cannot flush it")
+		return errors.New("disk: the store has a volatile cache and cannot flush it")
 	}
 	if geo.MaxIO != 0 && m.maxIO == 0 {
-		return nil, fmt.Errorf("disk: the store moves at most %d bytes at once, less than a block of %d", geo.MaxIO, d.blockSize)
+		return fmt.Errorf("disk: the store moves at most %d bytes at once, less than a block of %d", geo.MaxIO, d.blockSize)
 	}
 	m.ops.New = func() any { return &operation{m: m} }
 	m.refresh()
-	return m, nil
+	return nil
 }
 
 // listen makes the events of the store reach m, until m.stop.

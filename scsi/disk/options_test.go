@@ -83,6 +83,19 @@ func TestExtend(t *testing.T) {
 	require.Equal(t, "extra", string(r.Do([]byte{0x3C, 0, 0, 0, 0, 0, 0, 0, 5, 0}, nil).Data))
 }
 
+// TestReplaceRead: what a program makes of READ and WRITE comes before what a disk makes of them.
+func TestReplaceRead(t *testing.T) {
+	d := disk.New(newMem(t, nil), nil)
+	fails := func(*scsi.Command) error { return scsi.MediumReadError }
+	r := newRecorderOf(t, d)
+	require.Equal(t, scsi.StatusGood, r.Do(cdb(scsi.OpRead16, 0, 1), nil).Status)
+	d.Unit().HandleTry(scsi.OpRead16, fails, fails)
+	require.Equal(t, scsi.StatusCheckCondition, r.Do(cdb(scsi.OpRead16, 0, 1), nil).Status)
+	require.Equal(t, scsi.StatusGood, r.Do(cdb(scsi.OpRead10, 0, 1), nil).Status)
+	d.Unit().HandleTry(scsi.OpWrite10, nil, nil)
+	require.Equal(t, scsi.StatusCheckCondition, r.Do(cdb(scsi.OpWrite10, 0, 1), make([]byte, 512)).Status)
+}
+
 // TestKeepStore leaves the store to the program.
 func TestKeepStore(t *testing.T) {
 	for _, keep := range []bool{false, true} {

@@ -70,7 +70,7 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 	if t.fua && m.volatile || !m.fits(t.n) {
 		return scsi.ErrWouldBlock
 	}
-	if !d.opts.Removable && d.lend(c, m, &t) {
+	if lend(c, m, &t) {
 		return nil
 	}
 	if err := t.need(c); err != nil {
@@ -93,14 +93,13 @@ func (d *Disk) tryRead(c *scsi.Command, m *medium) error {
 }
 
 // lend answers a READ with memory of the store, if it lends some: such that does not change, or
-// such that only the system may read if nobody else does. A medium that can be taken out
-// lends nothing: its store may be closed while responses are on their way.
-func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
+// such that only the system may read if nobody else does.
+func lend(c *scsi.Command, m *medium, t *transfer) bool {
 	live := m.ab.MapLender != nil && c.RawIn && c.Attr == scsi.Simple
 	if m.ab.Lender == nil && !live {
 		return false
 	}
-	v := d.lends.Get().(*[][]byte)
+	v := c.Vector()
 	iov, release, ok := (*v)[:0], (func())(nil), false
 	if m.ab.Lender != nil {
 		iov, release, ok = m.ab.Lender.Lend(t.off, int64(t.n), iov)
@@ -118,7 +117,6 @@ func (d *Disk) lend(c *scsi.Command, m *medium, t *transfer) bool {
 	}
 	clear(iov)
 	*v = iov[:0]
-	d.lends.Put(v)
 	return ok
 }
 

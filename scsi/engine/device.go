@@ -171,7 +171,10 @@ func (d *Device) Type() scsi.DeviceType { return d.desc.Type }
 func (d *Device) Handler() scsi.Handler { return d.h }
 
 // SetQueueDepth changes DeviceOptions.QueueDepth. What is queued already stays.
-func (d *Device) SetQueueDepth(n int) { d.depth.Store(int32(clamp(n, defaultDepth, 1, 65536))) }
+func (d *Device) SetQueueDepth(n int) {
+	d.depth.Store(int32(clamp(n, defaultDepth, 1, 65536)))
+	d.e.depths.Add(1)
+}
 
 // SetWorkers changes DeviceOptions.Workers. Workers that are too many end when they have
 // nothing to do.

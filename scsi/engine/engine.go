@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.uber.org/zap"
@@ -25,6 +26,7 @@ type Engine struct {
 	events Events
 	setup  uint16
 	epoch  time.Time
+	depths atomic.Uint64  // grows whenever the queue depth of a device has changed
 	work   sync.WaitGroup // every goroutine of the engine but the lanes'
 
 	ending sync.Mutex // held while everything is let go of

@@ -148,6 +148,7 @@ func TestQueueLimit(t *testing.T) {
 		require.NoError(t, b.tgt.Map(lun+2, deep, nil))
 	}
 	require.Equal(t, 1000+1024, p.s.QueueLimit(), "bounded")
+	require.Zero(t, testing.AllocsPerRun(10, func() { p.s.QueueLimit() }), "it is not made anew")
 	for lun := range uint16(9) {
 		require.NoError(t, b.tgt.Unmap(t.Context(), lun+2))
 	}

@@ -34,7 +34,8 @@ type Session struct {
 	group       atomic.Pointer[Group]
 	member      int                              // guarded by group.mu; its index in group.members
 	luns        atomic.Pointer[lunTable[*nexus]] // replaced under lunmu
-	pendingLUNs atomic.Bool                      // REPORTED LUNS DATA HAS CHANGED waits to be told
+	window      atomic.Pointer[window]
+	pendingLUNs atomic.Bool // REPORTED LUNS DATA HAS CHANGED waits to be told
 	closing     atomic.Bool
 	tasksLive   atomic.Int32 // task management functions in progress
 	ready       chan struct{}
@@ -92,18 +93,31 @@ func (s *Session) Submit(c *scsi.Command) { taskOf(c).submit() }
 // QueueLimit is how many commands the transport should let in at once: the window of
 // an iSCSI session. It is the sum of the queue depths of the session's devices, so that commands
 // that are stuck on one leave room for the others, but at most 1024 more than the largest of them,
-// since each one takes memory. It changes
-// with them.
+// since each one takes memory. It changes with them, and to ask again while nothing has changed
+// costs the same however many there are.
 func (s *Session) QueueLimit() int {
+	luns, depths := s.luns.Load(), s.t.e.depths.Load()
+	if w := s.window.Load(); w != nil && w.luns == luns && w.depths == depths {
+		return w.limit
+	}
 	most, sum := 0, 0
-	s.luns.Load().each(func(_ uint16, x *nexus) {
+	luns.each(func(_ uint16, x *nexus) {
 		n := int(x.d.depth.Load())
 		most, sum = max(most, n), sum+n
 	})
-	if sum == 0 {
-		return defaultDepth
+	limit := defaultDepth
+	if sum > 0 {
+		limit = min(sum, most+windowSlack)
 	}
-	return min(sum, most+windowSlack)
+	s.window.Store(&window{luns: luns, depths: depths, limit: limit})
+	return limit
+}
+
+// window is a QueueLimit and what it was made of.
+type window struct {
+	luns   *lunTable[*nexus]
+	depths uint64 // Engine.depths
+	limit  int
 }
 
 // Close ends the session: its commands are aborted, and when the last one has ended,

@@ -14,7 +14,7 @@ import (
 )
 
 func TestHugePagesSlots(t *testing.T) {
-	a := HugePages().(*hugeArena)
+	a := HugePages().(*slotArena)
 	type slot struct {
 		seg []byte
 		tag byte
@@ -51,7 +51,7 @@ func TestHugePagesSlots(t *testing.T) {
 
 // 512 pages fill a chunk exactly; a free slot is found again wherever it is.
 func TestHugePagesFillsChunks(t *testing.T) {
-	a := HugePages().(*hugeArena)
+	a := HugePages().(*slotArena)
 	var segs [][]byte
 	for range 513 {
 		seg, err := a.Alloc(4096, 4096)
@@ -139,7 +139,7 @@ func parseHex(s string) (v uintptr) {
 }
 
 func TestHugePagesErrors(t *testing.T) {
-	a := HugePages().(*hugeArena)
+	a := HugePages().(*slotArena)
 	_, err := a.Alloc(4096, 4<<20)
 	require.ErrorContains(t, err, "alignment")
 	_, err = a.Alloc(math.MaxInt, 4096)
@@ -163,7 +163,7 @@ func TestHugePagesErrors(t *testing.T) {
 }
 
 func TestHugePagesConcurrent(t *testing.T) {
-	a := HugePages().(*hugeArena)
+	a := HugePages().(*slotArena)
 	p := NewPool(&Options{Allocator: a, MaxCached: 1 << 20})
 	var wg sync.WaitGroup
 	for w := range 4 {

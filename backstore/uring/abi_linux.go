@@ -5,12 +5,15 @@ import "unsafe"
 // Numbers of the kernel's interface, include/uapi/linux/io_uring.h. It is stable and the same on every
 // architecture.
 const (
-	opReadv     = 1
-	opWritev    = 2
-	opFsync     = 3
-	opFallocate = 17
-	opRead      = 22
-	opWrite     = 23
+	opReadv       = 1
+	opWritev      = 2
+	opFsync       = 3
+	opReadFixed   = 4 // and opWriteFixed 5
+	opFallocate   = 17
+	opRead        = 22
+	opWrite       = 23
+	opReadvFixed  = 60 // Linux 6.15
+	opWritevFixed = 61
 
 	sqeFixedFile = 1 << 0
 	sqeAsync     = 1 << 4 // hand it to a worker of the kernel at once
@@ -23,10 +26,12 @@ const (
 	featNoDrop       = 1 << 1
 	featSubmitStable = 1 << 2
 
-	registerFiles   = 2
-	unregisterFiles = 3
-	registerEventfd = 4
-	registerProbe   = 8
+	registerBuffers   = 0
+	unregisterBuffers = 1
+	registerFiles     = 2
+	unregisterFiles   = 3
+	registerEventfd   = 4
+	registerProbe     = 8
 
 	probeOps       = 64
 	probeSupported = 1 << 0
@@ -46,7 +51,7 @@ type sqe struct {
 	len      uint32
 	opFlags  uint32
 	userData uint64
-	unused   [3]uint64
+	unused   [3]uint64 // the first 16 bits are the index of a registered buffer, and we have one
 }
 
 // cqe is a completion queue entry.

@@ -41,14 +41,25 @@ func BenchmarkRead4K(b *testing.B) {
 	}
 	for _, mode := range []string{"hit", "miss", "direct"} {
 		for _, depth := range []int{1, 32} {
-			for _, kind := range []string{"file", "uring"} {
+			for _, kind := range []string{"file", "uring", "arena"} {
+				if kind == "arena" && mode != "direct" {
+					continue
+				}
 				b.Run(fmt.Sprintf("%s/%d/%s", mode, depth, kind), func(b *testing.B) {
 					var s backstore.Backstore
 					var err error
-					if kind == "file" {
+					arena, err := uring.NewArena(2 << 20)
+					if err != nil {
+						b.Fatal(err)
+					}
+					defer arena.Close()
+					switch kind {
+					case "file":
 						s, err = file.Open(name, &file.Options{Direct: mode == "direct"})
-					} else {
+					case "uring":
 						s, err = uring.Open(name, &uring.Options{Direct: mode == "direct"})
+					case "arena":
+						s, err = uring.Open(name, &uring.Options{Direct: mode == "direct", Arena: arena})
 					}
 					if err != nil {
 						b.Fatal(err)
@@ -70,7 +81,7 @@ func BenchmarkRead4K(b *testing.B) {
 					}
 					var before, after unix.Rusage
 					_ = unix.Getrusage(unix.RUSAGE_SELF, &before)
-					r := newReaders(s, depth, size/4096)
+					r := newReaders(s, arena.Bytes()[:depth*4096], size/4096) // what no ring knows is like other memory
 					b.ReportAllocs()
 					b.ResetTimer()
 					for left := b.N; left > 0; {
@@ -108,10 +119,9 @@ type readers struct {
 	err  error
 }
 
-func newReaders(s backstore.Backstore, depth int, blocks int64) *readers {
+func newReaders(s backstore.Backstore, mem []byte, blocks int64) *readers {
 	a := backstore.Resolve(s)
-	r := &readers{s: s, try: a.Nowait, sub: a.Submitter, blocks: blocks, ops: make([]backstore.Op, depth), idle: make(chan struct{}, 1)}
-	mem, _ := unix.Mmap(-1, 0, depth*4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	r := &readers{s: s, try: a.Nowait, sub: a.Submitter, blocks: blocks, ops: make([]backstore.Op, len(mem)/4096), idle: make(chan struct{}, 1)}
 	for i := range r.ops {
 		r.ops[i].Kind, r.ops[i].Iov = backstore.OpRead, [][]byte{mem[i*4096 : (i+1)*4096]}
 	}

@@ -25,8 +25,17 @@
 // The kernel reads and writes the caller's memory until an operation has completed. A task of the store keeps
 // references to all of it until then. Memory that the caller may pass in an interface is on the heap or
 // mapped, neither of which moves. With O_DIRECT, vectors that the drive cannot take as they are go through
-// aligned buffers; those of package sgv never need it. Buffers are not registered with the ring: whose memory
-// comes is not known before, and pinning the pages of a transfer is a small part of its cost.
+// aligned buffers; those of package sgv never need it.
+//
+// An [Arena] is memory that the ring knows beforehand. A pool of buffers that is made with it, for the device of
+// the store (engine.DeviceOptions.Pool), saves the kernel the search for the pages of each transfer:
+//
+//	arena, err := uring.NewArena(64 << 20)
+//	store, err := uring.Open("/dev/nvme0n1", &uring.Options{Direct: true, Arena: arena})
+//	pool := sgv.NewPool(&sgv.Options{Allocator: sgv.Carve(arena.Bytes())})
+//	dev, err := eng.AddDevice("disk", disk.New(store, nil), &engine.DeviceOptions{Pool: pool})
+//
+// Vectors of several pieces, transfers of more than 64 KiB in general, have that from Linux 6.15 on.
 //
 // # What is different from package file
 //
@@ -43,6 +52,9 @@
 //	page cache hit          1.0   1.0              1.0   1.0   (the ring is not used)
 //	page cache miss         1.8   1.0              1.5   0.5
 //	O_DIRECT                1.3   0.9              1.2   0.33
+//
+// With O_DIRECT at depth 32, an arena takes another fifth off the processor time: 6.9 to 5.5 µs on that drive, 5.5
+// to 4.7 µs on a loop device in memory, which is then 15 % faster.
 //
 // At depth the drive sets the pace, and the ring needs a half to a third of the processor time, and no thread
 // for each read. At depth 1 it does not pay: the completion interrupts the thread that submitted, which

@@ -10,6 +10,11 @@ import (
 // ErrInUse says that somebody else has locked the file, or uses the device exclusively.
 var ErrInUse = errors.New("uring: in use by another store or process")
 
+var (
+	errArenaInUse  = errors.New("in use")
+	errArenaClosed = errors.New("uring: the arena is closed")
+)
+
 // UnavailableError says why the system gives no ring. errors.Is finds errors.ErrUnsupported in it, so that
 // a program can use another store instead.
 type UnavailableError struct {
@@ -53,6 +58,11 @@ type Options struct {
 	// Shared leaves out the advisory lock (flock) on a file, and exclusive use of a device, which is then
 	// neither unmapped nor zeroed by commands of its own: the kernel keeps them for who is alone.
 	Shared bool
+
+	// Arena, if not nil, is registered with the ring: transfers to and from its memory need less processor
+	// time, with O_DIRECT. The store does not own it. Where the kernel refuses, for lack of memory that may be
+	// locked, the error of Open is an *UnavailableError.
+	Arena *Arena
 
 	// Without hides abilities, for comparing a native one with its emulation.
 	Without backstore.Cap

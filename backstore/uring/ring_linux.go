@@ -25,10 +25,13 @@ type ring struct {
 	sqes           []sqe
 	cqes           []cqe
 	tail           uint32 // of the submission queue, not yet published
+
+	arena *Arena // registered; nil: none
+	vecs  bool   // vectors may be of the arena
 }
 
-// openRing makes a ring for depth operations on a file.
-func openRing(depth, file int) (*ring, error) {
+// openRing makes a ring for depth operations on a file. arena may be nil.
+func openRing(depth, file int, arena *Arena) (*ring, error) {
 	p := ringParams{flags: setupCQSize, cqEntries: uint32(2 * depth)}
 	fd, _, no := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(depth), uintptr(unsafe.Pointer(&p)), 0) // p is read and written within the call
 	if no != 0 {
@@ -36,7 +39,11 @@ func openRing(depth, file int) (*ring, error) {
 	}
 	r := &ring{fd: int(fd)}
 	unix.CloseOnExec(r.fd)
-	if err := r.setUp(&p, file); err != nil {
+	err := r.setUp(&p, file)
+	if err == nil && arena != nil {
+		err = r.registerArena(arena)
+	}
+	if err != nil {
 		_ = r.close()
 		return nil, err
 	}
@@ -97,6 +104,22 @@ func (r *ring) probe() error {
 			return &UnavailableError{Reason: fmt.Sprintf("the kernel lacks operation %d of io_uring", op)}
 		}
 	}
+	r.vecs = opWritevFixed <= int(p.lastOp) && p.ops[opReadvFixed].flags&p.ops[opWritevFixed].flags&probeSupported != 0
+	return nil
+}
+
+// registerArena makes the memory of an arena known to the kernel, which pins it.
+func (r *ring) registerArena(a *Arena) error {
+	if err := a.hold(); err != nil {
+		return err
+	}
+	v := unix.Iovec{Base: &a.mem[0]}
+	v.SetLen(len(a.mem))
+	if err := r.register(registerBuffers, unsafe.Pointer(&v), 1); err != nil { // the kernel copies v
+		a.release()
+		return &UnavailableError{Reason: fmt.Sprintf("no arena of %d bytes can be registered (RLIMIT_MEMLOCK)", len(a.mem)), Err: err}
+	}
+	r.arena = a
 	return nil
 }
 
@@ -182,8 +205,14 @@ func (r *ring) silence() {
 // close frees the ring. No operation is under way, and the eventfd is not being read.
 func (r *ring) close() error {
 	r.silence()
-	// The kernel takes a ring apart some time after it was closed: without this it holds on to the file.
+	// The kernel takes a ring apart some time after it was closed: without this it holds on to the file
+	// and to the arena.
 	_ = r.register(unregisterFiles, nil, 0)
+	if r.arena != nil {
+		_ = r.register(unregisterBuffers, nil, 0)
+		r.arena.release()
+		r.arena = nil
+	}
 	var errs []error
 	for _, m := range [][]byte{r.entries, r.rings} {
 		if m != nil {

@@ -34,7 +34,8 @@ type Store struct {
 	fd     int
 	geo    backstore.Geometry // Size is in size
 	direct bool
-	unit   int // bytes; what direct I/O moves is a multiple
+	unit   int    // bytes; what direct I/O moves is a multiple
+	arena  *Arena // nil: none
 	size   atomic.Int64
 	sick   atomic.Pointer[error] // the first failure of a flush
 	told   atomic.Bool           // EventFault was sent
@@ -60,11 +61,11 @@ func Open(name string, opts *Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{}
+	s := &Store{arena: opts.Arena}
 	if err := s.openFile(name, opts); err != nil {
 		return nil, err
 	}
-	r, err := openRing(depth, s.fd)
+	r, err := openRing(depth, s.fd, opts.Arena)
 	if err != nil {
 		_ = s.closeFile()
 		return nil, err

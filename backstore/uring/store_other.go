@@ -13,7 +13,11 @@ type Store struct{ backstore.Passthrough }
 
 // Open returns an UnavailableError.
 func Open(string, *Options) (*Store, error) {
-	return nil, &UnavailableError{Reason: "io_uring is of Linux, and this is " + runtime.GOOS}
+	return nil, unavailableHere()
+}
+
+func unavailableHere() error {
+	return &UnavailableError{Reason: "io_uring is of Linux, and this is " + runtime.GOOS}
 }
 
 // Submit completes op with an UnavailableError.

@@ -60,6 +60,7 @@ type task struct {
 	punch  bool // free, where the file system can, instead of zeroing
 
 	vec    []unix.Iovec
+	fixed  bool   // all of vec is memory of the arena
 	buffer []byte // aligned; nil: none
 }
 
@@ -167,11 +168,17 @@ func (t *task) move(op *backstore.Op) error {
 	case len(t.vec) == 1:
 		t.cur.norm()
 		e.opcode, e.addr, e.len = opRead, address(t.cur.iov[0][t.cur.at:]), uint32(t.n)
+		if t.fixed {
+			e.opcode = opReadFixed
+		}
 	default:
 		e.opcode, e.addr, e.len = opReadv, vecAddress(t.vec), uint32(len(t.vec))
+		if t.fixed && t.s.q.ring.vecs {
+			e.opcode = opReadvFixed
+		}
 	}
 	if write {
-		e.opcode++ // opWrite follows opRead, and opWritev opReadv
+		e.opcode++ // what writes follows what reads
 	}
 	return nil
 }
@@ -179,7 +186,7 @@ func (t *task) move(op *backstore.Op) error {
 // gatherVec makes the vector of a transfer of n bytes, whole blocks of what is left. n is 0 if there is
 // no such vector, or if direct I/O may not take it.
 func (t *task) gatherVec() (n int) {
-	t.vec = t.vec[:0]
+	t.vec, t.fixed = t.vec[:0], true
 	blocks, elements, total := int64(t.s.geo.BlockSize-1), 0, 0
 	for c := t.cur; c.norm() && len(t.vec) < maxVec && total < maxBytes; {
 		b := c.iov[0][c.at:]
@@ -187,6 +194,7 @@ func (t *task) gatherVec() (n int) {
 		if t.s.direct && len(b)&(t.s.unit-1) != 0 {
 			break
 		}
+		t.fixed = t.fixed && t.s.arena.has(b)
 		v := unix.Iovec{Base: &b[0]}
 		v.SetLen(len(b))
 		t.vec = append(t.vec, v)

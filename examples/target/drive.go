@@ -78,10 +78,10 @@ func (l *lun) resize(size int64) error {
 func (l *lun) close() error {
 	l.drive.mu.Lock()
 	defer l.drive.mu.Unlock()
-	if l.drive.out == nil {
-		return nil
+	err := l.free()
+	if l.drive.out != nil {
+		err = errors.Join(err, l.drive.out.Close())
+		l.drive.out = nil
 	}
-	err := l.drive.out.Close()
-	l.drive.out = nil
 	return err
 }

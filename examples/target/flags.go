@@ -40,7 +40,7 @@ func parseFlags(args []string, w io.Writer) (*config, error) {
 		return nil
 	})
 	f.Func("lun", "`disk` to serve, mem:SIZE, file:PATH[:SIZE], uring:PATH[:SIZE], block:PATH or null:SIZE, with options after commas:\n"+
-		"blocksize=512|4096 physexp=N ro removable thin=off wce=on|off direct workers=N depth=N serial=TEXT;\n"+
+		"blocksize=512|4096 physexp=N ro removable thin=off wce=on|off direct arena=SIZE workers=N depth=N serial=TEXT;\n"+
 		"may be repeated (default mem:64MiB)", func(s string) error {
 		l, err := parseLUN(s)
 		c.luns = append(c.luns, l)

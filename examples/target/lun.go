@@ -1,13 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/uring"
 	"github.com/goscst/goscst/scsi/disk"
 	"github.com/goscst/goscst/scsi/engine"
+	"github.com/goscst/goscst/sgv"
 )
 
 // lunSpec is what a flag -lun says.
@@ -23,6 +26,7 @@ type lunSpec struct {
 	thick     bool
 	wce       string // on, off, or "" for what the store is
 	direct    bool
+	arena     int // bytes of memory for data that the ring knows; 0: none
 	workers   int // 0: the engine's default
 	depth     int // 0: the engine's default
 	serial    string
@@ -109,6 +113,12 @@ func (s *lunSpec) parseOption(option string) (err error) {
 	case "wce":
 		s.wce = value
 		err = onOff(option, value)
+	case "arena":
+		var n int64
+		if n, err = parseSize(value); err == nil && (n < minArena || n > maxArena) {
+			err = fmt.Errorf("option %q: 2MiB to 1GiB is allowed", option)
+		}
+		s.arena = int(n)
 	case "workers":
 		s.workers, err = number(option, value, 1, 1024)
 	case "depth":
@@ -119,10 +129,16 @@ func (s *lunSpec) parseOption(option string) (err error) {
 			err = fmt.Errorf("option %q: 1 to 64 printable ASCII characters are allowed", option)
 		}
 	default:
-		err = fmt.Errorf("option %q: blocksize=, physexp=, ro, removable, thin=, wce=, direct, workers=, depth= and serial= are allowed", option)
+		err = fmt.Errorf("option %q: blocksize=, physexp=, ro, removable, thin=, wce=, direct, arena=, workers=, depth= and serial= are allowed", option)
 	}
 	return err
 }
+
+// Limits of arena=, in bytes.
+const (
+	minArena = 2 << 20
+	maxArena = 1 << 30
+)
 
 func number(option, value string, lo, hi int) (int, error) {
 	n, err := strconv.Atoi(value)
@@ -143,6 +159,9 @@ func onOff(option, value string) error {
 func (s *lunSpec) check() error {
 	if s.direct && s.kind != "file" && s.kind != "uring" {
 		return fmt.Errorf("option \"direct\": only a file is allowed to have it, not %s", s.kind)
+	}
+	if s.arena != 0 && s.kind != "uring" {
+		return fmt.Errorf("option \"arena\": only uring is allowed to have it, not %s", s.kind)
 	}
 	if s.block == 0 {
 		if s.physExp >= 0 {
@@ -173,26 +192,47 @@ type lun struct {
 	store  backstore.Backstore
 	note   string // what people should know of the store
 	drive  drive
+	arena  *uring.Arena // nil: none
+	pool   *sgv.Pool    // of the arena; nil: the engine's
 }
 
 // addLUN opens the store and adds its disk to the engine and to the target.
 func addLUN(e *engine.Engine, t *engine.Target, number int, s lunSpec) (*lun, error) {
-	store, note, err := s.open()
+	l := &lun{number: uint16(number)}
+	var err error
+	if s.arena > 0 {
+		switch l.arena, err = uring.NewArena(s.arena); {
+		case err == nil:
+			l.pool = sgv.NewPool(&sgv.Options{Name: fmt.Sprintf("lun%d", number), Allocator: sgv.Carve(l.arena.Bytes())})
+		case !errors.Is(err, errors.ErrUnsupported): // else open says what is missing
+			return nil, err
+		}
+	}
+	store, note, err := s.open(l.arena)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, l.free())
 	}
 	s.block = store.Geometry().BlockSize
-	l := &lun{lunSpec: s, number: uint16(number), store: store, note: note}
+	l.lunSpec, l.store, l.note = s, store, note
 	l.disk = disk.New(store, &disk.Options{
 		Serial: s.serial, Removable: s.removable, ReadOnly: s.readOnly, NoThin: s.thick,
 		WriteThrough: s.wce == "off", PhysicalExponent: physical(s.physExp),
 	})
-	d, err := e.AddDevice(fmt.Sprintf("lun%d", number), l.disk, &engine.DeviceOptions{Workers: s.workers, QueueDepth: s.depth})
+	d, err := e.AddDevice(fmt.Sprintf("lun%d", number), l.disk, &engine.DeviceOptions{Workers: s.workers, QueueDepth: s.depth, Pool: l.pool})
 	if err != nil {
 		_ = store.Close() // the error that counts is the first
-		return nil, err
+		return nil, errors.Join(err, l.free())
 	}
 	return l, t.Map(l.number, d, nil)
+}
+
+// free gives the memory for data back, when nothing uses it any more.
+func (l *lun) free() error {
+	if l.arena == nil {
+		return nil
+	}
+	l.pool.Close()
+	return l.arena.Close()
 }
 
 // physical is the disk's option for an exponent, where negative is zero, and zero as the store is.
@@ -216,7 +256,7 @@ func (l *lun) describe() string {
 	for _, o := range []struct {
 		set  bool
 		text string
-	}{{l.readOnly, "read-only"}, {l.removable, "removable"}, {l.direct, "direct"}, {l.thick, "thick"}, {l.wce != "", "write cache " + l.wce}} {
+	}{{l.readOnly, "read-only"}, {l.removable, "removable"}, {l.direct, "direct"}, {l.arena != nil, "arena"}, {l.thick, "thick"}, {l.wce != "", "write cache " + l.wce}} {
 		if o.set {
 			b[len(b)-1] += ","
 			b = append(b, o.text)

@@ -12,8 +12,8 @@ import (
 	"github.com/goscst/goscst/backstore/uring"
 )
 
-// open opens the store. A note says what is not as the options ask for.
-func (s *lunSpec) open() (store backstore.Backstore, note string, err error) {
+// open opens the store, with an arena of its ring or nil. A note says what is not as the options ask for.
+func (s *lunSpec) open(arena *uring.Arena) (store backstore.Backstore, note string, err error) {
 	volatile := s.wce == "on"
 	switch s.kind {
 	case "mem":
@@ -21,7 +21,7 @@ func (s *lunSpec) open() (store backstore.Backstore, note string, err error) {
 	case "null":
 		store, err = null.NewWith(s.size, &null.Options{BlockSize: s.block, PhysBlockSize: s.phys(), Thick: s.thick, Volatile: volatile, ReadOnly: s.readOnly})
 	case "uring":
-		store, note, err = s.openRing(func(name string, o *uring.Options) (backstore.Backstore, error) { return uring.Open(name, o) })
+		store, note, err = s.openRing(arena, func(name string, o *uring.Options) (backstore.Backstore, error) { return uring.Open(name, o) })
 	case "block":
 		store, err = s.openDevice(false)
 	default:
@@ -52,8 +52,8 @@ func (s *lunSpec) openDevice(buffered bool) (backstore.Backstore, error) {
 	return block.Open(s.path, &block.Options{BlockSize: s.block, ReadOnly: s.readOnly, Buffered: buffered})
 }
 
-// openRing opens a file or device with open, and without a ring where the system has none.
-func (s *lunSpec) openRing(open func(string, *uring.Options) (backstore.Backstore, error)) (store backstore.Backstore, note string, err error) {
+// openRing opens a file or device with open and, unless it is nil, an arena, and without a ring where the system has none.
+func (s *lunSpec) openRing(arena *uring.Arena, open func(string, *uring.Options) (backstore.Backstore, error)) (store backstore.Backstore, note string, err error) {
 	if s.size > 0 { // a ring neither makes files nor makes them longer
 		f, err := s.openFile()
 		if err != nil {
@@ -63,7 +63,7 @@ func (s *lunSpec) openRing(open func(string, *uring.Options) (backstore.Backstor
 			return nil, "", err
 		}
 	}
-	store, err = open(s.path, &uring.Options{BlockSize: s.block, PhysBlockSize: s.phys(), ReadOnly: s.readOnly, Direct: s.direct})
+	store, err = open(s.path, &uring.Options{BlockSize: s.block, PhysBlockSize: s.phys(), ReadOnly: s.readOnly, Direct: s.direct, Arena: arena})
 	var none *uring.UnavailableError
 	if !errors.As(err, &none) {
 		return store, "", err

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,11 +11,13 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/block"
 	"github.com/goscst/goscst/backstore/file"
 	"github.com/goscst/goscst/backstore/uring"
+	"github.com/goscst/goscst/fabric/local"
 	"github.com/goscst/goscst/internal/peers"
 )
 
@@ -29,7 +33,7 @@ func parsed(t *testing.T, value string) lunSpec {
 func TestRing(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "disk")
 	s := parsed(t, "uring:"+name+":1MiB")
-	store, note, err := s.open()
+	store, note, err := s.open(nil)
 	require.NoError(t, err)
 	require.EqualValues(t, 1<<20, store.Geometry().Size)
 	switch store.(type) {
@@ -43,7 +47,7 @@ func TestRing(t *testing.T) {
 	require.NoError(t, store.Close())
 
 	s = parsed(t, "uring:"+name)
-	store, note, err = s.openRing(func(string, *uring.Options) (backstore.Backstore, error) {
+	store, note, err = s.openRing(nil, func(string, *uring.Options) (backstore.Backstore, error) {
 		return nil, &uring.UnavailableError{Reason: "forbidden here"}
 	})
 	require.NoError(t, err)
@@ -55,12 +59,40 @@ func TestRing(t *testing.T) {
 	require.NoError(t, store.Close())
 
 	other := errors.New("another error")
-	_, _, err = s.openRing(func(string, *uring.Options) (backstore.Backstore, error) { return nil, other })
+	_, _, err = s.openRing(nil, func(string, *uring.Options) (backstore.Backstore, error) { return nil, other })
 	require.ErrorIs(t, err, other)
 	s = parsed(t, "uring:"+name+"-not-there")
-	store, _, err = s.open()
+	store, _, err = s.open(nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.Nil(t, store)
+}
+
+// TestArena: a disk with an arena is served from it, and everything is given back.
+func TestArena(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	c, err := parseFlags([]string{"-listen", "127.0.0.1:0", "-lun", "uring:" + name + ":1MiB,arena=4MiB"}, io.Discard)
+	require.NoError(t, err)
+	p, err := start(c, zap.NewNop())
+	require.NoError(t, err)
+	l := p.luns[0]
+	require.NotNil(t, l.arena)
+	tgt, ok := p.engine.Target(c.iqn)
+	require.True(t, ok)
+	i, err := local.Login(t.Context(), tgt, nil)
+	require.NoError(t, err)
+	d, err := i.Disk(t.Context(), 0)
+	require.NoError(t, err)
+	want := bytes.Repeat([]byte("arena 16 bytes. "), 4096)
+	_, err = d.WriteAt(want, 4096)
+	require.NoError(t, err)
+	got := make([]byte, len(want))
+	_, err = d.ReadAt(got, 4096)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	require.Positive(t, l.pool.Stats().Misses)
+	require.NoError(t, i.Close())
+	require.NoError(t, p.end())
+	require.NoError(t, l.arena.Close(), "it is closed already")
 }
 
 // TestBlock: a regular file is no device, and is not taken for one.
@@ -68,7 +100,7 @@ func TestBlock(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "disk")
 	require.NoError(t, os.WriteFile(name, make([]byte, 1<<20), 0o600))
 	s := parsed(t, "block:"+name)
-	store, _, err := s.open()
+	store, _, err := s.open(nil)
 	require.ErrorContains(t, err, name)
 	require.Nil(t, store)
 }
@@ -85,7 +117,7 @@ func TestDevice(t *testing.T) {
 	defer func() { require.NoError(t, exec.Command("losetup", "--detach", dev).Run()) }()
 	for _, value := range []string{"block:" + dev, "uring:" + dev, "uring:" + dev + ",direct"} {
 		s := parsed(t, value)
-		store, note, err := s.open()
+		store, note, err := s.open(nil)
 		require.NoError(t, err, value)
 		if note == "" {
 			_, isFile := store.(*file.Store)
@@ -95,7 +127,7 @@ func TestDevice(t *testing.T) {
 		require.NoError(t, store.Close())
 	}
 	s := parsed(t, "uring:"+dev)
-	store, note, err := s.openRing(func(string, *uring.Options) (backstore.Backstore, error) {
+	store, note, err := s.openRing(nil, func(string, *uring.Options) (backstore.Backstore, error) {
 		return nil, &uring.UnavailableError{Reason: "forbidden here"}
 	})
 	require.NoError(t, err)

@@ -31,8 +31,8 @@ func exceptions() *Exceptions {
 			"internal/task/task.go:State.Defer":            "a handler defers twice, or outside of Exec",
 			"internal/task/task.go:State.Complete":         "a handler ends a command twice, or one that is another's by now",
 			"scsi/engine/task.go:task.gone":                "a transport answers Respond twice, or without having been asked",
-			"sgv/alloc_linux.go:hugeChunk.take":            "an invariant of the arena: going on would hand out memory twice",
-			"sgv/alloc_linux.go:hugeChunk.drop":            "a segment is freed twice",
+			"sgv/alloc_slots.go:slotChunk.take":            "an invariant of the arena: going on would hand out memory twice",
+			"sgv/alloc_slots.go:slotChunk.drop":            "a segment is freed twice",
 			"sgv/buf.go:Buf.Append":                        "a range outside of the buffer, as slicing panics",
 			"sgv/buf.go:Buf.misuse":                        "a buffer is used after its release",
 			"sgv/limit.go:Limit.Acquire":                   "a negative size",
@@ -52,6 +52,7 @@ func exceptions() *Exceptions {
 			"fabric/iscsi/rawio_linux.go":      "the vectors of readv and writev, without a copy of the slices for each call",
 			"internal/bench/wire/raw_linux.go": "read, write and writev without the scheduler's knowledge, as fast as in C",
 			"sgv/alloc_linux.go":               "mappings of the kernel as slices",
+			"sgv/alloc_slots.go":               "the address of a segment, to find the chunk that it is of",
 			"sgv/alloc.go":                     "the address of a segment, to see whether it is aligned",
 		}),
 		Imports: newList(map[string]string{

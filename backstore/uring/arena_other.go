@@ -1,0 +1,5 @@
+//go:build !linux
+
+package uring
+
+func (a *Arena) makeMemory(int) error { return unavailableHere() }

@@ -58,9 +58,14 @@ func (c *conn) giveWay() {
 }
 
 // sleeps and wakes keep the books of who sleeps. They are called on the way into and out of a wait
-// for input.
+// for input. Who was woken for nothing, because the news came late of what he had read by then, goes
+// to sleep twice.
 func (c *conn) sleeps() {
-	c.stint.asleep, c.stint.since = true, 0
+	c.stint.since = 0
+	if c.stint.asleep {
+		return
+	}
+	c.stint.asleep = true
 	c.srv.awake.Add(-1)
 	c.srv.asleep.Add(1)
 }

@@ -80,6 +80,8 @@ func (rx *receiver) lone() bool { return rx.turns <= 1 && rx.w <= 4*pdu.HeaderLe
 // serve reads and handles PDUs until the connection ends. All PDUs of one read are
 // handled on the way, and what answers them leaves together.
 func (c *conn) serve() error {
+	c.joins()
+	defer c.leaves()
 	for {
 		if err := c.fill(); err != nil {
 			return err

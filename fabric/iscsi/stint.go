@@ -57,6 +57,21 @@ func (c *conn) giveWay() {
 	t.waited = t.since - began
 }
 
+// joins and leaves put the reader on the books of who reads PDUs, and take it off. Who logs in or out
+// is not on them: he has one PDU at a time, or waits.
+func (c *conn) joins() {
+	if c.raw != nil {
+		c.srv.awake.Add(1)
+	}
+}
+
+func (c *conn) leaves() {
+	if c.raw != nil {
+		c.wakes()
+		c.srv.awake.Add(-1)
+	}
+}
+
 // sleeps and wakes keep the books of who sleeps. They are called on the way into and out of a wait
 // for input. Who was woken for nothing, because the news came late of what he had read by then, goes
 // to sleep twice.

@@ -334,6 +334,7 @@ func (c *conn) readDirect(fd uintptr) (int, error) {
 		rx.vec = make([]iovec, 0, 64)
 	}
 	n, err := readvOnce(fd, iov, rx.vec)
+	clear(rx.vec[:min(len(iov), cap(rx.vec))]) // else it would keep memory that goes back to its pool
 	if k := min(n, direct); k > 0 {
 		if c.par.DataDigest {
 			rx.crc = updateCRCVec(rx.crc, iov, k)

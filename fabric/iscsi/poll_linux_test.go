@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // newReader returns the server's end of a TCP connection that nobody serves, and the other end.
@@ -46,6 +47,25 @@ func TestWokenForNothing(t *testing.T) {
 		require.NoError(t, c.fill())
 		require.EqualValues(t, []int32{1, 0}, []int32{srv.awake.Load(), srv.asleep.Load()})
 		require.Equal(t, "hello", string(c.rx.buf[:c.rx.w]))
+	}
+}
+
+// TestReadGivesWay: a reader that has gone on for long gives way before it reads on, as long as it
+// has not slept.
+func TestReadGivesWay(t *testing.T) {
+	c, out := newReader(t)
+	for _, turns := range []int{0, 1, briefTurns} {
+		_, err := out.Write([]byte("more"))
+		require.NoError(t, err)
+		c.rx.turns, c.rx.r, c.rx.w, c.stint.since = turns, 0, 0, -time.Hour
+		require.NoError(t, c.raw.Read(func(fd uintptr) bool { // until it is there
+			var b [1]byte
+			n, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK)
+			return n > 0 || err != unix.EAGAIN
+		}))
+		require.NoError(t, c.fill())
+		require.Equal(t, turns > 0, c.stint.since > 0, "%d turns", turns)
+		require.Equal(t, "more", string(c.rx.buf[:c.rx.w]))
 	}
 }
 

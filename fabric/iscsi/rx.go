@@ -119,11 +119,7 @@ func (c *conn) consume() error {
 		if err != nil || !more {
 			return err
 		}
-		if c.stint.work++; c.stint.work >= stintWork && c.raw != nil && c.stintOver() {
-			c.uncork()
-			c.giveWay()
-			c.cork()
-		}
+		c.worked()
 	}
 	return nil
 }

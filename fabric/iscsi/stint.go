@@ -47,6 +47,15 @@ func (c *conn) stintOver() bool {
 	return now-t.since >= limit
 }
 
+// worked counts a PDU that has been handled, one of many perhaps, and gives way if it is time to.
+func (c *conn) worked() {
+	if c.stint.work++; c.stint.work >= stintWork && c.raw != nil && c.stintOver() {
+		c.uncork()
+		c.giveWay()
+		c.cork()
+	}
+}
+
 // giveWay lets others run.
 func (c *conn) giveWay() {
 	t, began := &c.stint, c.srv.clock()

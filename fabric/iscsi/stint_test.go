@@ -54,37 +54,6 @@ func TestStint(t *testing.T) {
 	require.EqualValues(t, []int32{1, 1}, []int32{srv.awake.Load(), srv.asleep.Load()})
 }
 
-// TestWhoReads: only readers of sessions count as awake or asleep, not connections that are silent
-// before their login, in the middle of it, or behind their logout.
-func TestWhoReads(t *testing.T) {
-	l := newLab(t)
-	stuck := make(chan struct{})
-	l.slow.stuck = stuck
-	var h pdu.Header
-	h.InitLoginRequest().SetStages(pdu.StageOperational, pdu.StageFullFeature, true)
-	for n := range 4 {
-		p := l.connect(false)
-		p.sendRaw(p.wire(&h, nil, []byte("InitiatorName=x\x00"))[:n*20])
-	}
-	counts := func(awake, asleep int32) {
-		t.Helper()
-		require.Eventually(t, func() bool {
-			return l.srv.awake.Load() == awake && l.srv.asleep.Load() == asleep
-		}, patience, time.Millisecond)
-	}
-	require.Eventually(t, func() bool { return l.srv.Stats().LoggingIn == 4 }, patience, time.Millisecond)
-	counts(0, 0)
-	p := l.login(false)
-	counts(0, 1)
-	p.send(p.writeCmd(1, labStuck, 1).Header, make([]byte, 512))
-	l.held(1)
-	p.send(p.logoutPDU(pdu.LogoutCloseSession, 0), nil)
-	counts(0, 0) // it waits for the command
-	close(stuck)
-	p.must(pdu.OpLogoutResp)
-	counts(0, 0)
-}
-
 // TestFlood: an initiator with one command at a time gets its answers while others send more than
 // the target can do, in reads and in writes of any size.
 func TestFlood(t *testing.T) {

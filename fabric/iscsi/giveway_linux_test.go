@@ -100,7 +100,7 @@ func TestGivesWay(t *testing.T) {
 			done := make(chan struct{})
 			hook = func() { // on the reader's goroutine
 				n++
-				reader.stint.since = -time.Hour
+				reader.stint.since, reader.stint.asked = -time.Hour, -time.Hour
 				flood.arrived()
 				switch {
 				case answered > 0: // the rest of one read
@@ -168,4 +168,29 @@ func TestWhoReads(t *testing.T) {
 	close(stuck)
 	p.must(pdu.OpLogoutResp)
 	counts(0, 0)
+}
+
+// TestAsksNowAndThen: a reader that takes a processor for free has the system asked all the same if
+// that was long ago, unless there is no other connection.
+func TestAsksNowAndThen(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	srv := &Server{}
+	srv.init()
+	defer srv.rounds.close()
+	c := &conn{srv: srv}
+	c.stint.round = make(chan struct{}, 1)
+	const hour = 100 * time.Hour
+	for _, tt := range []struct {
+		asleep int32
+		ago    time.Duration
+		asks   bool
+	}{{1, askEvery, true}, {1, -hour, false}, {0, askEvery, false}} {
+		srv.began = time.Now().Add(-hour)
+		srv.awake.Store(1)
+		srv.asleep.Store(tt.asleep)
+		asked := srv.clock() - tt.ago
+		c.stint.asked = asked
+		c.giveWay()
+		require.Equal(t, tt.asks, c.stint.asked != asked, "%+v", tt)
+	}
 }

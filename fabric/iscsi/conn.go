@@ -31,7 +31,7 @@ type nexus interface {
 // conn is one TCP connection. Its goroutine, the reader, logs the initiator in, then
 // reads PDUs and submits commands on its own stack. Answers are sent by whoever
 // completes them (see txQueue). There is no other goroutine but, while the socket is
-// full, a flusher, and a timer.
+// full, a flusher, one that closes it, and a timer.
 //
 // Locks: dmu comes before txq.mu; no other two are held together, and none is held
 // across a call of the engine.
@@ -83,12 +83,13 @@ type conn struct {
 	pinged bool
 
 	mu       sync.Mutex
-	dropping bool          // guarded by mu; the target ends the connection
-	leaving  bool          // guarded by mu; the initiator has logged out
-	onDown   func()        // guarded by mu; called with the end of the connection
-	timer    *time.Timer   // guarded by mu; nil before full-feature phase
-	err      error         // guarded by mu; why the connection ends
-	down     chan struct{} // closed when err is set
+	dropping bool           // guarded by mu; the target ends the connection
+	leaving  bool           // guarded by mu; the initiator has logged out
+	onDown   func()         // guarded by mu; called with the end of the connection
+	timer    *time.Timer    // guarded by mu; nil before full-feature phase
+	err      error          // guarded by mu; why the connection ends
+	down     chan struct{}  // closed when err is set
+	closing  sync.WaitGroup // who closes nc
 }
 
 func newConn(srv *Server, nc net.Conn) *conn {
@@ -106,10 +107,15 @@ func newConn(srv *Server, nc net.Conn) *conn {
 
 // run is the connection's goroutine.
 func (c *conn) run() {
-	defer c.srv.forget(c)
+	defer func() { // something has failed on every way here
+		c.tx.bg.Wait()
+		c.closing.Wait()
+		c.srv.forget(c)
+	}()
 	err := c.logIn()
 	if err != nil {
 		c.fail(err)
+		c.kill()
 	}
 	c.write(false) // the login had the role of the writer
 	if err != nil {
@@ -128,20 +134,19 @@ func (c *conn) run() {
 	c.end()
 }
 
-// fail closes the connection for a reason, of which the first counts. It does not block.
+// fail closes the connection for a reason, of which the first counts. It does not block: to close a
+// socket is to wait for the call that uses it, and one that sends mapped memory may wait for a drive.
 func (c *conn) fail(err error) {
 	c.mu.Lock()
 	first := c.err == nil
 	var onDown func()
 	if first {
 		c.err = err
+		c.closing.Go(func() { _ = c.nc.Close() }) // nothing is left to be done about an error
 		close(c.down)
 		onDown, c.onDown = c.onDown, nil
 	}
 	c.mu.Unlock()
-	if first {
-		_ = c.nc.Close() // nothing is left to be done about an error
-	}
 	if onDown != nil {
 		onDown()
 	}
@@ -162,7 +167,6 @@ func (c *conn) end() {
 	c.kill()
 	c.giveUpWaits(err)
 	c.sess.end(err)
-	c.tx.bg.Wait()
 	c.dropRxBuf()
 	c.publish()
 }

@@ -78,8 +78,9 @@
 // A connection that always has something to do never sleeps, and has to give way. On Linux its
 // reader does so every 100 µs, or every millisecond on a server with no other connection: other
 // goroutines that can run have their turn then, those of the program around it included. While
-// readers keep all of GOMAXPROCS processors busy, it also waits until the runtime has asked the
-// system what has come for connections that sleep, which nobody else would ask for up to 10 ms.
+// readers keep all of GOMAXPROCS processors busy, and once a millisecond beside other connections
+// in any case, it also waits until the runtime has asked the system what has come for connections
+// that sleep, which nobody else would ask for up to 10 ms.
 // Elsewhere, and for a net.Conn that is no plain socket, Go's scheduler alone sees to that.
 //
 // # Inside

@@ -189,6 +189,7 @@ func (c *conn) release() error {
 				return err
 			}
 		}
+		c.worked()
 	}
 	return nil
 }

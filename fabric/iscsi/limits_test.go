@@ -1,6 +1,7 @@
 package iscsi
 
 import (
+	"context"
 	"errors"
 	"net"
 	"syscall"
@@ -9,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/goscst/goscst/fabric"
 	"github.com/goscst/goscst/fabric/iscsi/internal/pdu"
+	"github.com/goscst/goscst/scsi/engine"
 )
 
 // TestMaxConnections: connections beyond the bound are closed at once.
@@ -159,4 +162,58 @@ func TestStats(t *testing.T) {
 	require.Equal(t, p.cmdSN, s.ExpCmdSN)
 	st := l.srv.Stats()
 	require.Equal(t, Stats{Accepted: 1, Logins: 1, Connections: 1, Sessions: 1}, st)
+}
+
+// refusal is a target whose logins the engine refuses, after something was to be sent to them.
+type refusal struct {
+	target
+	conns chan<- *conn
+}
+
+func (r refusal) login(_ context.Context, _ fabric.Initiator, ep fabric.Endpoint) (nexus, error) {
+	x := ep.(*session)
+	x.RequestLogout(time.Second) // as Shutdown does
+	r.conns <- x.conn
+	return nil, engine.ErrTooManySessions
+}
+
+type refusals struct {
+	catalog
+	conns chan<- *conn
+}
+
+func (r refusals) targets() []target {
+	list := r.catalog.targets()
+	for i, t := range list {
+		list[i] = refusal{t, r.conns}
+	}
+	return list
+}
+
+// TestRefusedByTheEngine: a connection whose login the engine refuses at last sends nothing any more,
+// and has nobody who would.
+func TestRefusedByTheEngine(t *testing.T) {
+	eachTransport(t, func(t *testing.T, pipe bool) {
+		conns := make(chan *conn, 1)
+		l := newLab(t, func(s *Server) { s.catalog = refusals{engineCatalog{s.Engine}, conns} })
+		p := l.connect(pipe)
+		require.Equal(t, pdu.LoginOutOfResources, p.tryLogin("TargetName="+labTarget))
+		_, _, err := p.receive()
+		require.Error(t, err)
+		require.NoError(t, p.nc.Close())
+		c := <-conns
+		require.Eventually(t, func() bool { return l.srv.Stats().Connections == 0 }, patience, time.Millisecond)
+		for range 2 {
+			c.txq.mu.Lock()
+			others, writing := c.txq.others, c.txq.writing
+			c.txq.mu.Unlock()
+			require.Zero(t, others)
+			require.False(t, writing)
+			sent := make(chan error, 1)
+			late := &outPDU{sent: func(err error) { sent <- err }}
+			late.hdr.InitNOPIn()
+			c.send(late)
+			require.Equal(t, errConnClosed, <-sent)
+		}
+	})
 }

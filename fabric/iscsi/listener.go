@@ -121,9 +121,6 @@ func (s *Server) start(nc net.Conn) {
 		s.totals.refused.Add(1)
 		oldest.fail(errPushedOut)
 	}
-	if c.raw != nil {
-		s.awake.Add(1)
-	}
 	go c.run()
 }
 

@@ -10,7 +10,6 @@ import (
 // closes the session.
 func (c *conn) logoutRequest(h *pdu.Header) error {
 	p := h.LogoutRequest()
-	c.accept(h)
 	result := pdu.LogoutClosed
 	switch p.Reason() {
 	case pdu.LogoutCloseSession:
@@ -23,6 +22,7 @@ func (c *conn) logoutRequest(h *pdu.Header) error {
 	default:
 		return c.reject(h, pdu.RejectInvalidField)
 	}
+	c.accept(h)
 	if result == pdu.LogoutClosed {
 		c.ending, c.logout = true, *h
 		return errLoggedOut

@@ -3,6 +3,7 @@ package iscsi
 import (
 	"bytes"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -179,6 +180,58 @@ func TestWhatIsNotLentMapped(t *testing.T) {
 	}
 	read(p, pdu.AttrUntagged)
 	require.EqualValues(t, 1, m.lent.Load())
+}
+
+// TestMappedReadsUnderWay: while mapped memory cannot be sent, because its initiator reads nothing, a
+// reset of the logical unit is answered and lets the answers go on, and a session is reinstated.
+// Nothing is mixed up, and everything is given back.
+func TestMappedReadsUnderWay(t *testing.T) {
+	l := newLab(t)
+	m, data := newMapped(t, l)
+	p := l.login(false, "MaxRecvDataSegmentLength=262144", "MaxBurstLength=1048576")
+	require.NoError(t, p.nc.(*net.TCPConn).SetReadBuffer(64<<10))
+	p.clearUA(2)
+	q := l.connect(false)
+	q.isid[5]++
+	q.login()
+	q.clearUA(2)
+	const reads, blocks = 40, mappedBlocks / 2
+	start := func() map[uint32]int {
+		at := make(map[uint32]int)
+		want := m.lent.Load() + reads
+		for i := range reads {
+			c := p.readCmd(2, 8*i, blocks)
+			at[c.ITT()] = 8 * i
+			p.send(c.Header, nil)
+		}
+		require.Eventually(t, func() bool { return m.lent.Load() == want }, patience, time.Millisecond)
+		require.NotZero(t, m.out.Load(), "all of it has been sent")
+		return at
+	}
+	at := start()
+	q.send(q.tmf(pdu.FuncLUNReset, 2, pdu.ReservedTag, 0), nil)
+	q.taskResult(pdu.TaskComplete)
+	require.NotZero(t, m.out.Load())
+	got := make(map[uint32][]byte)
+	for done := 0; done < reads; {
+		h, b := p.must(pdu.OpDataIn)
+		require.Equal(t, len(got[h.ITT()]), int(h.DataIn().Offset()))
+		got[h.ITT()] = append(got[h.ITT()], b...)
+		if h.DataIn().HasStatus() {
+			done++
+		}
+	}
+	require.Len(t, got, reads)
+	for itt, b := range got {
+		require.True(t, bytes.Equal(data[at[itt]*512:][:blocks*512], b), "ITT %d", itt)
+	}
+	p.clearUA(2)
+
+	start()
+	r := l.connect(false)
+	r.login()
+	require.Zero(t, m.out.Load(), "the session that is replaced is over")
+	r.clearUA(2)
 }
 
 // only returns the connection of a lab that has one.

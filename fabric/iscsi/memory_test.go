@@ -58,6 +58,45 @@ func TestIdleSessionMemory(t *testing.T) {
 	runtime.KeepAlive(conns)
 }
 
+// TestMemoryAfterLargeWrites: a session whose data went straight to its buffers keeps none of them.
+func TestMemoryAfterLargeWrites(t *testing.T) {
+	l := newLab(t)
+	data := make([]byte, 256<<10)
+	write := func(n int) net.Conn {
+		p := l.connect(false)
+		p.isid[5] = byte(n)
+		p.login("InitialR2T=No", "FirstBurstLength=262144")
+		p.clearUA(0)
+		c := p.writeCmd(0, 0, len(data)/512)
+		p.send(c.Header, data)
+		p.good()
+		p.alive()
+		l.quiet()
+		l.pool.Flush() // so that the next session has others
+		return p.nc
+	}
+	conns := []net.Conn{write(0)}
+	before := inUse()
+	const sessions = 8
+	for n := range sessions {
+		conns = append(conns, write(n+1))
+	}
+	require.Less(t, (inUse()-before)/sessions, int64(idleBound))
+	runtime.KeepAlive(conns)
+}
+
+// quiet waits until no session has a command: the last answers have left, and their senders know.
+func (l *lab) quiet() {
+	l.t.Helper()
+	require.Eventually(l.t, func() bool {
+		live := 0
+		for _, s := range l.tgt.Sessions() {
+			live += s.Live
+		}
+		return live == 0
+	}, patience, time.Millisecond)
+}
+
 // TestMemoryAfterLoad: what a session needed for many commands at once goes when it does not need
 // them any more: the commands by and by, the buffers with the pool's purge.
 func TestMemoryAfterLoad(t *testing.T) {
@@ -73,13 +112,7 @@ func TestMemoryAfterLoad(t *testing.T) {
 	for n := range sessions {
 		conns = append(conns, l.load(n+1, 1024))
 	}
-	require.Eventually(t, func() bool { // the last answers have left, and their senders know
-		live := 0
-		for _, s := range l.tgt.Sessions() {
-			live += s.Live
-		}
-		return live == 0
-	}, patience, time.Millisecond)
+	l.quiet()
 	for range 2 { // from one call to the next nothing was needed
 		l.srv.mu.Lock()
 		for c := range l.srv.conns {

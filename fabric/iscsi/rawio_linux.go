@@ -32,6 +32,12 @@ func rawConn(nc net.Conn) syscall.RawConn {
 	if err != nil {
 		return nil
 	}
+	// Whoever has had the descriptor from (*net.TCPConn).File may have made the socket one whose
+	// calls wait, which a brief call must not.
+	var set error
+	if err := rc.Control(func(fd uintptr) { set = unix.SetNonblock(int(fd), true) }); err != nil || set != nil {
+		return nil
+	}
 	return rc
 }
 

@@ -80,6 +80,8 @@ func (rx *receiver) lone() bool { return rx.turns <= 1 && rx.w <= 4*pdu.HeaderLe
 // serve reads and handles PDUs until the connection ends. All PDUs of one read are
 // handled on the way, and what answers them leaves together.
 func (c *conn) serve() error {
+	c.joins()
+	defer c.leaves()
 	for {
 		if err := c.fill(); err != nil {
 			return err
@@ -117,11 +119,7 @@ func (c *conn) consume() error {
 		if err != nil || !more {
 			return err
 		}
-		if c.stint.work++; c.stint.work >= stintWork && c.raw != nil && c.stintOver() {
-			c.uncork()
-			c.giveWay()
-			c.cork()
-		}
+		c.worked()
 	}
 	return nil
 }
@@ -332,6 +330,7 @@ func (c *conn) readDirect(fd uintptr) (int, error) {
 		rx.vec = make([]iovec, 0, 64)
 	}
 	n, err := readvOnce(fd, iov, rx.vec)
+	clear(rx.vec[:min(len(iov), cap(rx.vec))]) // else it would keep memory that goes back to its pool
 	if k := min(n, direct); k > 0 {
 		if c.par.DataDigest {
 			rx.crc = updateCRCVec(rx.crc, iov, k)

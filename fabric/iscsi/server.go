@@ -41,7 +41,8 @@ type Server struct {
 	began   time.Time // see clock
 	rounds  netRound
 
-	// Readers of connections with a descriptor that wait for input, and those that do not.
+	// Readers of connections in full-feature phase with a descriptor that wait for input, and those
+	// that do not.
 	asleep, awake atomic.Int32
 
 	badCongestion sync.Once // Options.CongestionControl has been complained about
@@ -235,10 +236,6 @@ func (s *Server) loginFailed(c *conn, err error) {
 
 // forget takes a connection off the books; its goroutine ends.
 func (s *Server) forget(c *conn) {
-	if c.raw != nil {
-		c.wakes()
-		s.awake.Add(-1)
-	}
 	s.mu.Lock()
 	delete(s.conns, c)
 	s.perAddr.remove(c.from)

@@ -201,6 +201,48 @@ func TestGap(t *testing.T) {
 	}
 }
 
+// TestRejectTakesNoNumber: a request in the command order that is rejected has not been received,
+// whatever it is: its number is due still, and the window is as it was (RFC 7143 7.3).
+func TestRejectTakesNoNumber(t *testing.T) {
+	l := newLab(t)
+	p := l.login(false)
+	ping := func() (exp, last uint32) {
+		var h pdu.Header
+		n := h.InitNOPOut()
+		n.SetITT(77)
+		n.SetImmediate(true)
+		n.SetCmdSN(p.cmdSN)
+		p.send(&h, nil)
+		h, _ = p.must(pdu.OpNOPIn)
+		return h.Response().ExpCmdSN(), h.Response().MaxCmdSN()
+	}
+	exp, last := ping()
+	for op, spoil := range map[pdu.Opcode]func(h *pdu.Header) (data []byte){
+		pdu.OpSCSICommand: func(h *pdu.Header) []byte { h.InitSCSICommand().SetAttr(7); return nil },
+		pdu.OpNOPOut:      func(h *pdu.Header) []byte { h.InitNOPOut().SetFinal(false); return nil },
+		pdu.OpTaskRequest: func(h *pdu.Header) []byte { h.InitTaskRequest(pdu.FuncLUNReset); return []byte("data") },
+		pdu.OpTextRequest: func(h *pdu.Header) []byte { h.InitTextRequest(); return []byte("no pair") },
+		pdu.OpLogoutReq:   func(h *pdu.Header) []byte { h.InitLogoutRequest(77); return nil },
+		pdu.OpSNACK:       func(h *pdu.Header) []byte { h.InitSNACK(pdu.SNACKStatus); return nil },
+		0x1C:              func(h *pdu.Header) []byte { h.Init(0x1C); return []byte("data") },
+	} {
+		var h pdu.Header
+		data := spoil(&h)
+		h.SetImmediate(false)
+		h.SetITT(5)
+		h.Request().SetCmdSN(p.cmdSN)
+		p.send(&h, data)
+		r, _ := p.must(pdu.OpReject)
+		require.Equal(t, exp, r.Response().ExpCmdSN(), "%v", op)
+		require.Equal(t, last, r.Response().MaxCmdSN(), "%v", op)
+		p.alive() // with the same number
+		exp, last = exp+1, last+1
+		gotExp, gotLast := ping()
+		require.Equal(t, exp, gotExp, "%v", op)
+		require.Equal(t, last, gotLast, "%v", op)
+	}
+}
+
 // TestGapAbortHeld: a command that waits behind a gap is aborted before it starts.
 func TestGapAbortHeld(t *testing.T) {
 	l := newLab(t)

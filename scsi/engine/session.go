@@ -340,8 +340,9 @@ func (s *Session) event(e fabric.Event) {
 }
 
 // regroup moves the session to the group that it belongs to now. Logical units that are
-// the same device, mapped the same way at the same number, stay as they are.
-func (s *Session) regroup() {
+// the same device, mapped the same way at the same number, stay as they are. It returns the
+// others, which are retired.
+func (s *Session) regroup() []*nexus {
 	gone, changed := s.moved()
 	for _, n := range gone {
 		n.retire()
@@ -349,6 +350,7 @@ func (s *Session) regroup() {
 	if changed {
 		s.lunsChanged()
 	}
+	return gone
 }
 
 // moved is regroup up to what happens under the locks; it returns what to retire.

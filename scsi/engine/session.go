@@ -367,8 +367,9 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()
-	edit := lunEdit[*nexus]{table: *s.luns.Load()}
-	s.luns.Load().each(func(lun uint16, n *nexus) {
+	now := s.luns.Load()
+	edit := lunEdit[*nexus]{table: *now}
+	now.each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
@@ -381,8 +382,8 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 		gone, changed = append(gone, n), true
 	})
 	want.table.each(func(lun uint16, m *mapping) {
-		if edit.table.get(lun) != nil {
-			return
+		if now.get(lun) != nil {
+			return // done above, also if the handler has refused
 		}
 		if n := s.attach(lun, m, s.first()); n != nil {
 			edit.set(lun, n)

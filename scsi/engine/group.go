@@ -27,6 +27,7 @@ type Group struct {
 	mu      sync.Mutex
 	members []*Session // guarded by mu
 	removed bool       // guarded by mu; maps nothing any more
+	leaving []*nexus   // guarded by mu; out of reach since Remove, which waits for them
 }
 
 // lunMap is what a group maps. It is never changed, only replaced.
@@ -242,8 +243,23 @@ func (g *Group) Remove(ctx context.Context) error {
 	}
 	g.patterns = nil
 	g.t.mu.Unlock()
-	regroup(g.t.sessionList())
-	return g.clear(ctx)
+	gone := regroup(g.t.sessionList())
+	g.mu.Lock()
+	g.leaving = append(g.leaving, gone...)
+	gone = slices.Clone(g.leaving)
+	g.mu.Unlock()
+	if err := g.clear(ctx); err != nil {
+		return err
+	}
+	for _, n := range gone {
+		if err := n.wait(ctx); err != nil {
+			return err
+		}
+	}
+	g.mu.Lock()
+	g.leaving = nil
+	g.mu.Unlock()
+	return nil
 }
 
 // LUNs returns the mapped logical units in ascending order.

@@ -354,8 +354,9 @@ func (s *Session) event(e fabric.Event) {
 }
 
 // regroup moves the session to the group that it belongs to now. Logical units that are
-// the same device, mapped the same way at the same number, stay as they are.
-func (s *Session) regroup() {
+// the same device, mapped the same way at the same number, stay as they are. It returns the
+// others, which are retired.
+func (s *Session) regroup() []*nexus {
 	gone, changed := s.moved()
 	for _, n := range gone {
 		n.retire()
@@ -363,6 +364,7 @@ func (s *Session) regroup() {
 	if changed {
 		s.lunsChanged()
 	}
+	return gone
 }
 
 // moved is regroup up to what happens under the locks; it returns what to retire.
@@ -379,8 +381,9 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()
-	edit := lunEdit[*nexus]{table: *s.luns.Load()}
-	s.luns.Load().each(func(lun uint16, n *nexus) {
+	now := s.luns.Load()
+	edit := lunEdit[*nexus]{table: *now}
+	now.each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
 			return
@@ -393,8 +396,8 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 		gone, changed = append(gone, n), true
 	})
 	want.table.each(func(lun uint16, m *mapping) {
-		if edit.table.get(lun) != nil {
-			return
+		if now.get(lun) != nil {
+			return // done above, also if the handler has refused
 		}
 		if n := s.attach(lun, m, s.first()); n != nil {
 			edit.set(lun, n)

@@ -295,11 +295,13 @@ func (t *Target) concerned(pattern string) []*Session {
 	return list
 }
 
-// regroup moves sessions to the groups that they belong to now.
-func regroup(list []*Session) {
+// regroup moves sessions to the groups that they belong to now. It returns the nexuses that
+// are out of reach since.
+func regroup(list []*Session) (gone []*nexus) {
 	for _, s := range list {
-		s.regroup()
+		gone = append(gone, s.regroup()...)
 	}
+	return gone
 }
 
 func byID(a, b *Session) int { return cmp.Compare(a.id, b.id) }

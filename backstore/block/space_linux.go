@@ -7,65 +7,39 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
-
-// spaceChunk is how much is freed or zeroed between two looks at the context, in bytes. The kernel
-// finishes what it has begun.
-const spaceChunk = 1 << 30
 
 // Unmap writes zeroes with the permission to deallocate, or discards; see the package comment.
 func (s *Store) Unmap(ctx context.Context, extents []backstore.Extent) error {
-	if err := s.beginWrite(0, 0); err != nil {
-		return err
-	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	if err := s.Geometry().CheckExtents(extents); err != nil {
-		return err
-	}
-	unmap := s.punch
-	if s.discards {
-		unmap = s.discard
-	}
-	for _, e := range extents {
-		if err := eachChunk(ctx, e.Off, e.Len, unmap); err != nil {
-			return err
-		}
-	}
-	return s.settle()
+	return s.base.Unmap(ctx, extents, s.free)
 }
 
 // WriteZeroes unmaps if it may, else it zeroes the range and keeps it allocated.
 func (s *Store) WriteZeroes(ctx context.Context, off, n int64, mayUnmap bool) error {
-	if err := s.beginWrite(off, n); err != nil {
-		return err
+	if mayUnmap && !s.Geometry().Without.Has(backstore.CapUnmap) {
+		return s.base.Zero(ctx, off, n, s.free)
 	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	zero := s.zero
-	switch {
-	case !mayUnmap || s.geo.Without.Has(backstore.CapUnmap):
-	case s.discards:
-		zero = s.discard
-	default:
-		zero = s.punch
+	return s.base.Zero(ctx, off, n, s.zero)
+}
+
+// free deallocates the range.
+func (s *Store) free(off, n int64) error {
+	if s.discards {
+		return s.discard(off, n)
 	}
-	if err := eachChunk(ctx, off, n, zero); err != nil {
-		return err
-	}
-	return s.settle()
+	return s.punch(off, n)
 }
 
 // zero keeps the range allocated. Where the device has no command for it the kernel writes zeroes.
 func (s *Store) zero(off, n int64) error {
-	return retry(func() error { return ioctlRange(s.d.fd, unix.BLKZEROOUT, off, n) })
+	return osfile.Retry(func() error { return ioctlRange(s.d.FD, unix.BLKZEROOUT, off, n) })
 }
 
 // punch lets the device deallocate the range as long as it reads as zeroes afterwards. The kernel takes the
 // device's ability back when its first command fails; then the range is written.
 func (s *Store) punch(off, n int64) error {
-	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	err := retry(func() error { return unix.Fallocate(s.d.fd, mode, off, n) })
+	err := s.d.Fallocate(osfile.PunchHole, off, n)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return s.zero(off, n)
 	}
@@ -79,7 +53,7 @@ func (s *Store) discard(off, n int64) error {
 	if first >= last {
 		return s.zero(off, n)
 	}
-	err := retry(func() error { return ioctlRange(s.d.fd, unix.BLKDISCARD, first, last-first) })
+	err := osfile.Retry(func() error { return ioctlRange(s.d.FD, unix.BLKDISCARD, first, last-first) })
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return s.zero(off, n)
 	}
@@ -101,28 +75,4 @@ func (u units) within(from, to int64) (first, last int64) {
 	first = (from-shift+u.size-1)/u.size*u.size + shift
 	last = (to-shift)/u.size*u.size + shift
 	return first, last
-}
-
-// settle makes a change of the allocation durable in a store without a write cache: O_DSYNC does
-// not cover it.
-func (s *Store) settle() error {
-	if s.geo.Volatile {
-		return nil
-	}
-	return s.flush()
-}
-
-// eachChunk calls do for pieces of [off, off+n).
-func eachChunk(ctx context.Context, off, n int64, do func(off, n int64) error) error {
-	for n > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		part := min(n, spaceChunk)
-		if err := do(off, part); err != nil {
-			return mapError(err)
-		}
-		off, n = off+part, n-part
-	}
-	return nil
 }

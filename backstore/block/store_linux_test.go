@@ -36,7 +36,7 @@ func TestConformance(t *testing.T) {
 				ZeroAlloc: true,
 				Reopen: func(t *testing.T, b backstore.Backstore) backstore.Backstore {
 					require.NoError(t, b.Close())
-					s, err := Open(b.(*Store).d.f.Name(), &tt.opts)
+					s, err := Open(b.(*Store).d.F.Name(), &tt.opts)
 					require.NoError(t, err)
 					return s
 				},
@@ -243,10 +243,10 @@ func TestFailedFlushStays(t *testing.T) {
 	s := open(t, newLoop(t, 1<<20, 512, 0).name, nil)
 	var events []backstore.Event
 	defer s.Notify(func(e backstore.Event) { events = append(events, e) })()
-	fdatasync := s.d.sync
-	s.d.sync = func() error { return unix.EIO }
+	fdatasync := s.d.Datasync
+	s.d.Datasync = func() error { return unix.EIO }
 	require.ErrorIs(t, s.Flush(t.Context(), 0, 0), unix.EIO)
-	s.d.sync = fdatasync
+	s.d.Datasync = fdatasync
 	require.ErrorIs(t, s.Flush(t.Context(), 0, 0), unix.EIO)
 	require.ErrorIs(t, s.WritevFUA(t.Context(), [][]byte{make([]byte, 512)}, 0), unix.EIO)
 	require.Equal(t, []backstore.Event{{Kind: backstore.EventFault, Err: unix.EIO}}, events)
@@ -293,32 +293,6 @@ func TestMisalignedMemory(t *testing.T) {
 	require.NoError(t, s.Readv(t.Context(), [][]byte{got[3 : 3+64<<10]}, 512))
 	require.True(t, bytes.Equal(mem[:64<<10], got[3:3+64<<10]))
 	require.Zero(t, got[2]|got[3+64<<10], "bytes beside the vector")
-}
-
-// TestFinish: an attempt that has written a part is finished.
-func TestFinish(t *testing.T) {
-	s := open(t, newLoop(t, 1<<20, 512, 0).name, &Options{Buffered: true})
-	data := bytes.Repeat([]byte{9}, 3*512)
-	c := cursor{iov: [][]byte{data[:100], {}, data[100:700], data[700:]}}
-	for n := range len(data) + 1 {
-		require.NoError(t, s.Writev(t.Context(), [][]byte{make([]byte, 4096)}, 0))
-		require.NoError(t, s.d.full(ioWrite, data[:n], 512))
-		require.NoError(t, s.d.finish(c, n, 512))
-		got := make([]byte, 4096)
-		require.NoError(t, s.Readv(t.Context(), [][]byte{got}, 0))
-		require.Equal(t, data, got[512:512+len(data)], "%d bytes were there", n)
-		require.Zero(t, got[511]|got[512+len(data)])
-	}
-}
-
-func TestMapError(t *testing.T) {
-	for no, want := range map[unix.Errno]error{
-		unix.ENOSPC: backstore.ErrNoSpace, unix.EROFS: backstore.ErrReadOnly, unix.EPERM: backstore.ErrReadOnly,
-		unix.EBADE: backstore.ErrFenced, unix.ENOMEDIUM: backstore.ErrNoMedium, unix.EIO: unix.EIO,
-	} {
-		require.Equal(t, want, mapError(no))
-	}
-	require.NoError(t, mapError(nil))
 }
 
 // TestCloseWaits: nothing runs on the descriptor after Close.

@@ -18,38 +18,6 @@ import (
 	"github.com/goscst/goscst/internal/peers"
 )
 
-func TestEvenPrefix(t *testing.T) {
-	sizes := func(n ...int) (iov [][]byte) {
-		for _, n := range n {
-			iov = append(iov, make([]byte, n))
-		}
-		return iov
-	}
-	many := make([]int, 2000)
-	for i := range many {
-		many[i] = 256
-	}
-	odd := append([]int{1}, many...)
-	odd[len(odd)-1] = 511
-	for _, tt := range []struct {
-		iov  [][]byte
-		few  int
-		want int
-	}{
-		{sizes(512), 8, 1},
-		{sizes(512, 512, 512), 2, 2},
-		{sizes(512, 100, 412, 512), 2, 3},
-		{sizes(512, 100, 0, 412, 512), 2, 4},
-		{sizes(100, 412, 0, 0), 8, 4},
-		{sizes(many...), 8, 8},
-		{sizes(many...), 7, 8},
-		{sizes(many...), maxVec, maxVec},
-		{sizes(odd...), 8, 0},
-	} {
-		require.Equal(t, tt.want, evenPrefix(tt.iov, tt.few, 512))
-	}
-}
-
 // TestManyElements moves vectors beyond the limits of the system, even and uneven.
 func TestManyElements(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -100,25 +68,6 @@ func TestManyElements(t *testing.T) {
 	}
 }
 
-// TestFinish: an attempt that has written a part is finished.
-func TestFinish(t *testing.T) {
-	s := newStore(t, 64<<10, Options{})
-	data := make([]byte, 3*512)
-	for i := range data {
-		data[i] = byte(i*7) | 1
-	}
-	iov := [][]byte{data[:100], {}, data[100:700], data[700:]}
-	for n := range len(data) + 1 {
-		require.NoError(t, s.Writev(t.Context(), [][]byte{make([]byte, 4096)}, 0))
-		require.NoError(t, s.h.full(ioWrite, data[:n], 512))
-		require.NoError(t, s.h.finish(iov, n, 512))
-		got := make([]byte, 4096)
-		require.NoError(t, s.Readv(t.Context(), [][]byte{got}, 0))
-		require.Equal(t, data, got[512:512+len(data)], "%d bytes were there", n)
-		require.Zero(t, got[512+len(data)])
-	}
-}
-
 // TestTryAfterEviction: what is not in the page cache is not waited for.
 func TestTryAfterEviction(t *testing.T) {
 	s := newStore(t, 1<<20, Options{})
@@ -131,7 +80,7 @@ func TestTryAfterEviction(t *testing.T) {
 	}
 	require.NoError(t, s.Writev(t.Context(), [][]byte{data}, 0))
 	require.NoError(t, s.Flush(t.Context(), 0, 0))
-	evict := func(off, n int64) { require.NoError(t, unix.Fadvise(s.h.fd, off, n, unix.FADV_DONTNEED)) }
+	evict := func(off, n int64) { require.NoError(t, unix.Fadvise(s.h.FD, off, n, unix.FADV_DONTNEED)) }
 	evict(0, 0)
 	blocked := 0
 	for off := int64(0); off < 1<<20; off += 64 << 10 {
@@ -225,7 +174,7 @@ func TestHolesAreCutToBlocks(t *testing.T) {
 	if s.h.unit != 4096 || !backstore.Caps(s).Has(backstore.CapExtents) {
 		peers.Missing(t, "the file system has no holes of 4 KiB")
 	}
-	_, err := unix.Pwrite(s.h.fd, bytes.Repeat([]byte{1}, 4096), 5*64<<10+8192)
+	_, err := unix.Pwrite(s.h.FD, bytes.Repeat([]byte{1}, 4096), 5*64<<10+8192)
 	require.NoError(t, err)
 	all, err := s.AppendExtents(t.Context(), make([]backstore.MappedExtent, 0, 16), 0, 1<<20)
 	require.NoError(t, err)
@@ -261,39 +210,11 @@ func TestCutAgainstWriters(t *testing.T) {
 	}
 	for range 20 {
 		require.NoError(t, s.Resize(512<<10))
-		st, err := s.h.f.Stat()
+		st, err := s.h.F.Stat()
 		require.NoError(t, err)
 		require.EqualValues(t, 512<<10, st.Size())
 		require.NoError(t, s.Resize(1<<20))
 	}
 	close(stop)
 	wg.Wait()
-}
-
-func TestMapError(t *testing.T) {
-	for no, want := range map[unix.Errno]error{
-		unix.ENOSPC: backstore.ErrNoSpace, unix.EDQUOT: backstore.ErrNoSpace, unix.EFBIG: backstore.ErrNoSpace,
-		unix.EROFS: backstore.ErrReadOnly, unix.EPERM: backstore.ErrReadOnly, unix.EIO: unix.EIO,
-	} {
-		require.Equal(t, want, mapError(no))
-	}
-	require.NoError(t, mapError(nil))
-}
-
-func BenchmarkTryRead4K(b *testing.B) {
-	s, err := Open(filepath.Join(b.TempDir(), "disk"), &Options{Create: true, Size: 64 << 20})
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer s.Close()
-	iov := [][]byte{make([]byte, 4096)}
-	if err := s.Readv(b.Context(), [][]byte{make([]byte, 64<<20)}, 0); err != nil {
-		b.Fatal(err)
-	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if err := s.TryReadv(iov, int64(i*7919%16384)*4096); err != nil {
-			b.Fatal(err)
-		}
-	}
 }

@@ -190,7 +190,7 @@ func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release fu
 // yet. It is called with active held, or before anybody else has s, by one goroutine at a time,
 // and is of no use to a store that is closed.
 func (s *Store) mapUpTo(size int64) {
-	if s.geo.Without.Has(backstore.CapLendMapped) || size == 0 {
+	if s.base.Geometry().Without.Has(backstore.CapLendMapped) || size == 0 {
 		return
 	}
 	m := s.mapped.Load()

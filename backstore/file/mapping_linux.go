@@ -18,7 +18,7 @@ var errNoMap = errors.New("file: not to be mapped")
 // mappable finds out whether the file, which has size bytes, can be lent: its file system has to
 // keep mappings and writes coherent, and the system must tell what is in the page cache.
 func (h *handle) mappable(size int64) bool {
-	if !canMap || h.direct || !h.coherent {
+	if !canMap || h.Direct || !h.coherent {
 		return false
 	}
 	// Where address space is limited, a mapping takes it from the memory of the program.
@@ -56,7 +56,7 @@ func coherentFS(magic uint32, readOnly bool) bool {
 // reaches reports whether the file has bytes up to end.
 func (h *handle) reaches(end int64) bool {
 	var st unix.Stat_t
-	return unix.Fstat(h.fd, &st) == nil && st.Size >= end
+	return unix.Fstat(h.FD, &st) == nil && st.Size >= end
 }
 
 // mapFile maps n bytes from off on for reading. Part of it may lie behind the end of the file.
@@ -66,7 +66,7 @@ func (h *handle) mapFile(off, n int64) ([]byte, error) {
 	if !canMap || n > 1<<46 {
 		return nil, errNoMap
 	}
-	return unix.Mmap(h.fd, off, int(n), unix.PROT_READ, unix.MAP_SHARED)
+	return unix.Mmap(h.FD, off, int(n), unix.PROT_READ, unix.MAP_SHARED)
 }
 
 func unmapFile(mem []byte) { _ = unix.Munmap(mem) }

@@ -89,7 +89,7 @@ func TestLendMappedLooksIntoThePageCache(t *testing.T) {
 		require.NoError(t, s.Flush(t.Context(), 0, 0))
 		mem := (*s.mapped.Load().windows.Load())[0].mem
 		require.NoError(t, unix.Madvise(mem, unix.MADV_DONTNEED)) // what is mapped cannot be evicted
-		require.NoError(t, unix.Fadvise(s.h.fd, off, n, unix.FADV_DONTNEED))
+		require.NoError(t, unix.Fadvise(s.h.FD, off, n, unix.FADV_DONTNEED))
 	}
 	lends := func(off, n int64) bool {
 		_, release, ok := s.LendMapped(off, n, nil)
@@ -161,7 +161,7 @@ func TestCutWithinAPage(t *testing.T) {
 		return ok
 	}
 	require.True(t, lends(512<<10, 4096))
-	require.NoError(t, os.Truncate(s.h.f.Name(), 512<<10+1024))
+	require.NoError(t, os.Truncate(s.h.F.Name(), 512<<10+1024))
 	require.True(t, lends(512<<10, 1024))
 	require.False(t, lends(512<<10, 1536))
 	require.False(t, lends(512<<10+1024, 512))
@@ -291,7 +291,7 @@ func TestCutBehindTheStore(t *testing.T) {
 	require.NoError(t, s.Writev(t.Context(), [][]byte{noise(1 << 20)}, 0))
 	iov, release, ok := s.LendMapped(512<<10, 64<<10, nil)
 	require.True(t, ok)
-	require.NoError(t, os.Truncate(s.h.f.Name(), 4096))
+	require.NoError(t, os.Truncate(s.h.F.Name(), 4096))
 	_, err := send(t, iov)
 	require.ErrorIs(t, err, unix.EFAULT)
 	release()

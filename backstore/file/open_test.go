@@ -103,14 +103,14 @@ func TestReadPastEnd(t *testing.T) {
 	s := newStore(t, 1<<20, Options{})
 	var events []backstore.Event
 	s.Notify(func(e backstore.Event) { events = append(events, e) })
-	require.NoError(t, os.Truncate(s.h.f.Name(), 512<<10))
+	require.NoError(t, os.Truncate(s.h.F.Name(), 512<<10))
 	buf := [][]byte{make([]byte, 4096)}
 	require.Error(t, s.Readv(t.Context(), buf, 1<<20-4096), "what is missing must not read as zeroes")
 	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 1024)}, 512<<10-512), "nor a part of it")
 	require.ErrorIs(t, s.TryReadv(buf, 1<<20-4096), backstore.ErrWouldBlock)
 	require.NoError(t, s.Refresh())
 	require.ErrorIs(t, s.Readv(t.Context(), buf, 1<<20-4096), backstore.ErrOutOfRange)
-	require.NoError(t, os.Truncate(s.h.f.Name(), 2<<20+5))
+	require.NoError(t, os.Truncate(s.h.F.Name(), 2<<20+5))
 	require.NoError(t, s.Refresh())
 	require.NoError(t, s.Refresh())
 	require.EqualValues(t, 2<<20, s.Geometry().Size)

@@ -2,13 +2,12 @@ package file
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 // The abilities of a Store. What the system or the file system lacks is in Geometry.Without.
@@ -23,37 +22,13 @@ var (
 	_ backstore.Notifier     = (*Store)(nil)
 )
 
-// ioKind is a direction and its flags.
-type ioKind uint8
-
-const (
-	ioRead ioKind = iota
-	ioWrite
-	ioWriteSync // durable when it returns
-)
-
 // Store is a Backstore in a regular file. It is safe for concurrent use.
 type Store struct {
 	backstore.Broadcaster
-	h     handle
-	geo   backstore.Geometry // Size is in size
-	thick bool
-	size  atomic.Int64
-	sick  atomic.Pointer[error] // the first failure of a flush
-
-	mapped atomic.Pointer[mapping] // nil: nothing is lent; set with active held
-
-	syncing sync.Mutex    // one fdatasync at a time; see flush
-	begun   atomic.Uint64 // fdatasyncs that have begun
-	covered uint64        // guarded by syncing; the last one of them that succeeded
-	told    atomic.Bool   // EventFault was sent
-
-	// active is held for reading by every operation on the file, and for writing by Close and by
-	// Resize when it cuts the file: a write after that would grow it again, or hit a file that
-	// has got the descriptor since.
-	active sync.RWMutex
-	closed bool       // guarded by active
-	resize sync.Mutex // one Resize or Refresh at a time; before active
+	h      handle
+	base   osfile.Store
+	thick  bool
+	mapped atomic.Pointer[mapping] // nil: nothing is lent; set within an operation of base
 }
 
 // Open opens the file name. opts may be nil.
@@ -140,7 +115,7 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	if !opts.NoLock {
-		if err := s.h.lock(opts.ReadOnly); err != nil {
+		if err := s.h.Lock(opts.ReadOnly, ErrInUse); err != nil {
 			return nil, err
 		}
 		if st, err = f.Stat(); err != nil { // now nobody else changes it
@@ -164,7 +139,7 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 		}
 	}
 	if changed {
-		if err := s.h.sync(); err != nil {
+		if err := s.h.Datasync(); err != nil {
 			return nil, fmt.Errorf("file: flushing %s: %w", f.Name(), err)
 		}
 	}
@@ -177,186 +152,43 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	g.Without |= without
-	s.geo = g
-	s.size.Store(size)
+	s.base.Init(&s.h.File, &s.Broadcaster, g)
 	s.mapUpTo(size)
 	return s, nil
 }
 
 // Geometry describes the store.
-func (s *Store) Geometry() backstore.Geometry {
-	g := s.geo
-	g.Size = s.size.Load()
-	return g
-}
+func (s *Store) Geometry() backstore.Geometry { return s.base.Geometry() }
 
 // Readv reads.
 func (s *Store) Readv(ctx context.Context, iov [][]byte, off int64) error {
-	if err := s.begin(off, backstore.Len(iov)); err != nil {
-		return err
-	}
-	defer s.active.RUnlock()
-	return s.h.transfer(ctx, ioRead, iov, off)
+	return s.base.Readv(ctx, iov, off)
 }
 
 // Writev writes.
 func (s *Store) Writev(ctx context.Context, iov [][]byte, off int64) error {
-	if err := s.beginWrite(off, backstore.Len(iov)); err != nil {
-		return err
-	}
-	defer s.active.RUnlock()
-	return s.h.transfer(ctx, ioWrite, iov, off)
+	return s.base.Writev(ctx, iov, off)
 }
 
 // WritevFUA writes with RWF_DSYNC; without that, it writes and flushes.
 func (s *Store) WritevFUA(ctx context.Context, iov [][]byte, off int64) error {
-	if err := s.beginWrite(off, backstore.Len(iov)); err != nil {
-		return err
-	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	if err := s.health(); err != nil {
-		return err
-	}
-	switch err := s.h.transfer(ctx, ioWriteSync, iov, off); {
-	case err == nil:
-		return nil
-	case losesData(err):
-		return s.noteLoss(err)
-	case !isUnsupported(err):
-		return err
-	}
-	if err := s.h.transfer(ctx, ioWrite, iov, off); err != nil {
-		return err
-	}
-	return s.flush()
+	return s.base.WritevFUA(ctx, iov, off)
 }
 
 // TryReadv reads what is in the page cache.
-func (s *Store) TryReadv(iov [][]byte, off int64) error {
-	if !s.active.TryRLock() {
-		return backstore.ErrWouldBlock
-	}
-	defer s.active.RUnlock()
-	if err := s.check(off, backstore.Len(iov)); err != nil {
-		return err
-	}
-	return s.h.tryRead(iov, off)
-}
+func (s *Store) TryReadv(iov [][]byte, off int64) error { return s.base.TryReadv(iov, off) }
 
 // TryWritev writes where the page cache takes the data at once.
-func (s *Store) TryWritev(iov [][]byte, off int64) error {
-	if !s.active.TryRLock() {
-		return backstore.ErrWouldBlock
-	}
-	defer s.active.RUnlock()
-	if err := s.check(off, backstore.Len(iov)); err != nil {
-		return err
-	}
-	if s.geo.ReadOnly {
-		return backstore.ErrReadOnly
-	}
-	return s.h.tryWrite(iov, off)
-}
+func (s *Store) TryWritev(iov [][]byte, off int64) error { return s.base.TryWritev(iov, off) }
 
 // Flush makes the whole file durable, whatever the range.
-func (s *Store) Flush(ctx context.Context, off, n int64) error {
-	if err := s.begin(off, n); err != nil {
-		return err
-	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if s.geo.ReadOnly {
-		return nil
-	}
-	return s.flush()
-}
+func (s *Store) Flush(ctx context.Context, off, n int64) error { return s.base.Flush(ctx, off, n) }
 
 // Close closes the file, which also unlocks it. It waits for operations that are under way.
 // What is lent stays readable until it is given back, and so does the lock.
 func (s *Store) Close() error {
-	s.active.Lock()
-	defer s.active.Unlock()
-	if s.closed {
-		return nil
-	}
-	s.closed = true
-	s.dropMapping()
-	return s.h.close()
+	return s.base.Close(func() error {
+		s.dropMapping()
+		return s.h.Close()
+	})
 }
-
-// flush is called with active held. The system tells an error of write-back to one caller
-// only: of two that ask at once, the other one succeeds although its data may be what was
-// lost. So one asks at a time, and who waits is served by a call that began after it came.
-func (s *Store) flush() error {
-	before := s.begun.Load()
-	s.syncing.Lock()
-	defer s.syncing.Unlock()
-	if err := s.health(); err != nil {
-		return err
-	}
-	if s.covered > before {
-		return nil
-	}
-	n := s.begun.Add(1)
-	if err := s.h.sync(); err != nil {
-		return s.noteLoss(err)
-	}
-	s.covered = n
-	return s.health() // a durable write may have taken our error
-}
-
-// health is the error of the first flush that failed.
-func (s *Store) health() error {
-	if err := s.sick.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// noteLoss remembers an error after which the page cache no longer tells what was lost.
-func (s *Store) noteLoss(err error) error {
-	s.sick.CompareAndSwap(nil, &err)
-	return s.health()
-}
-
-// tellFault announces the first loss. Called without locks.
-func (s *Store) tellFault() {
-	if err := s.health(); err != nil && !s.told.Swap(true) {
-		s.Send(backstore.Event{Kind: backstore.EventFault, Err: err})
-	}
-}
-
-// begin takes active for reading and checks a range. On an error nothing is held.
-func (s *Store) begin(off, n int64) error {
-	s.active.RLock()
-	if err := s.check(off, n); err != nil {
-		s.active.RUnlock()
-		return err
-	}
-	return nil
-}
-
-func (s *Store) beginWrite(off, n int64) error {
-	if err := s.begin(off, n); err != nil {
-		return err
-	}
-	if s.geo.ReadOnly {
-		s.active.RUnlock()
-		return backstore.ErrReadOnly
-	}
-	return nil
-}
-
-// check is called with active held.
-func (s *Store) check(off, n int64) error {
-	if s.closed {
-		return backstore.ErrClosed
-	}
-	return s.Geometry().CheckRange(off, n)
-}
-
-func isUnsupported(err error) bool { return errors.Is(err, errors.ErrUnsupported) }

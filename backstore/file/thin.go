@@ -2,72 +2,43 @@ package file
 
 import (
 	"context"
-	"errors"
 
 	"github.com/goscst/goscst/backstore"
 )
 
-// spaceChunk is how much is freed or zeroed between two looks at the context.
-const spaceChunk = 1 << 30
-
 // Unmap punches holes. Parts of a block of the file system are written with zeroes.
 func (s *Store) Unmap(ctx context.Context, extents []backstore.Extent) error {
-	if err := s.beginWrite(0, 0); err != nil {
-		return err
-	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	if err := s.Geometry().CheckExtents(extents); err != nil {
-		return err
-	}
-	for _, e := range extents {
-		if err := eachChunk(ctx, e.Off, e.Len, s.punch); err != nil {
-			return err
-		}
-	}
-	return s.settle()
+	return s.base.Unmap(ctx, extents, s.free)
 }
 
 // WriteZeroes punches holes if it may, else it zeroes the range and keeps it allocated.
 func (s *Store) WriteZeroes(ctx context.Context, off, n int64, mayUnmap bool) error {
-	if err := s.beginWrite(off, n); err != nil {
-		return err
-	}
-	defer s.tellFault()
-	defer s.active.RUnlock()
-	err := errors.ErrUnsupported
 	if mayUnmap && !s.thick {
-		err = eachChunk(ctx, off, n, s.punch)
+		return s.base.Zero(ctx, off, n, s.free)
 	}
-	if isUnsupported(err) {
-		err = eachChunk(ctx, off, n, s.h.zeroRange)
-	}
-	if err != nil {
-		return err
-	}
-	return s.settle()
+	return s.base.Zero(ctx, off, n, s.h.Zero)
 }
 
-// punch makes a hole.
-func (s *Store) punch(off, n int64) error {
+// free makes a hole.
+func (s *Store) free(off, n int64) error {
 	m := s.mapped.Load()
 	if m == nil || !m.ref() {
-		return s.h.punch(off, n)
+		return s.h.Free(off, n)
 	}
 	defer m.unref()
 	m.holes.Lock()
 	defer m.holes.Unlock()
 	defer m.forget(off, n)
-	return s.h.punch(off, n)
+	return s.h.Free(off, n)
 }
 
 // AppendExtents tells data from holes. Space that is reserved but was never written counts as
 // deallocated.
 func (s *Store) AppendExtents(ctx context.Context, dst []backstore.MappedExtent, off, n int64) ([]backstore.MappedExtent, error) {
-	if err := s.begin(off, n); err != nil {
+	if err := s.base.Begin(off, n); err != nil {
 		return dst, err
 	}
-	defer s.active.RUnlock()
+	defer s.base.End()
 	room := max(1, cap(dst)-len(dst))
 	for end := off + n; off < end && room > 0; room-- {
 		x, err := s.nextExtent(ctx, off, end)
@@ -91,7 +62,7 @@ func (s *Store) nextExtent(ctx context.Context, off, end int64) (backstore.Mappe
 		if err != nil {
 			return x, err
 		}
-		bs := int64(s.geo.BlockSize)
+		bs := int64(s.Geometry().BlockSize)
 		first, last := (from+bs-1)/bs*bs, to/bs*bs
 		switch {
 		case first >= last: // no whole block in it
@@ -105,29 +76,4 @@ func (s *Store) nextExtent(ctx context.Context, off, end int64) (backstore.Mappe
 		return x, nil
 	}
 	return x, nil
-}
-
-// settle makes a change of the allocation durable in a store without a write cache: O_DSYNC does
-// not cover it.
-func (s *Store) settle() error {
-	if s.geo.Volatile {
-		return nil
-	}
-	return s.flush()
-}
-
-// eachChunk calls do for pieces of [off, off+n). Only before the first piece may it find out that
-// something is unsupported.
-func eachChunk(ctx context.Context, off, n int64, do func(off, n int64) error) error {
-	for n > 0 {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		part := min(n, spaceChunk)
-		if err := do(off, part); err != nil {
-			return mapError(err)
-		}
-		off, n = off+part, n-part
-	}
-	return nil
 }

@@ -368,6 +368,6 @@ func (s *Store) finish(t *task, err error) {
 func (s *Store) complete(c backstore.Completion, err error) {
 	c.Complete(err)
 	if err != nil {
-		s.tellFault()
+		s.base.TellLoss()
 	}
 }

@@ -313,7 +313,7 @@ func play(t *testing.T, s *Store, rng *rand.Rand, base int64) {
 			case backstore.OpZero:
 				clear(want[i][from : from+n])
 			}
-			if (op.Kind == backstore.OpUnmap) && s.geo.Without.Has(backstore.CapUnmap) {
+			if (op.Kind == backstore.OpUnmap) && s.Geometry().Without.Has(backstore.CapUnmap) {
 				op.Kind = backstore.OpZero
 			}
 			c.submit(context.Background(), s, op)

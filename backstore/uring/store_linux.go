@@ -3,13 +3,9 @@ package uring
 import (
 	"context"
 	"errors"
-	"os"
-	"sync"
-	"sync/atomic"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 // The abilities of a Store. What the system or the file lacks is in Geometry.Without.
@@ -23,32 +19,14 @@ var (
 	_ backstore.Notifier  = (*Store)(nil)
 )
 
-// maxIdle is how many aligned buffers are kept.
-const maxIdle = 8
-
 // Store is a Backstore in a regular file or on a block device, with a ring of its own. It is safe for
 // concurrent use.
 type Store struct {
 	backstore.Broadcaster
-	f      *os.File
-	fd     int
-	geo    backstore.Geometry // Size is in size
-	direct bool
-	unit   int    // bytes; what direct I/O moves is a multiple
-	arena  *Arena // nil: none
-	size   atomic.Int64
-	sick   atomic.Pointer[error] // the first failure of a flush
-	told   atomic.Bool           // EventFault was sent
-	q      queue
-
-	// active is held for reading by what uses fd without the ring, and for writing by Close.
-	active sync.RWMutex
-	closed bool // guarded by active
-
-	buffers struct {
-		mu   sync.Mutex
-		idle [][]byte // guarded by mu; aligned buffers that wait for their next use
-	}
+	file  osfile.File
+	base  osfile.Store // of what is done without the ring
+	arena *Arena       // nil: none
+	q     queue
 }
 
 // Open opens a regular file or a block device. Where the system has no io_uring, or forbids it, the error is an
@@ -65,7 +43,7 @@ func Open(name string, opts *Options) (*Store, error) {
 	if err := s.openFile(name, opts); err != nil {
 		return nil, err
 	}
-	r, err := openRing(depth, s.fd, opts.Arena)
+	r, err := openRing(depth, s.file.FD, opts.Arena)
 	if err != nil {
 		_ = s.closeFile()
 		return nil, err
@@ -75,11 +53,7 @@ func Open(name string, opts *Options) (*Store, error) {
 }
 
 // Geometry describes the store.
-func (s *Store) Geometry() backstore.Geometry {
-	g := s.geo
-	g.Size = s.size.Load()
-	return g
-}
+func (s *Store) Geometry() backstore.Geometry { return s.base.Geometry() }
 
 // Submit starts an operation. It does not block: what the kernel has no room for waits in a list.
 func (s *Store) Submit(op *backstore.Op) {
@@ -110,20 +84,14 @@ func (s *Store) accept(op *backstore.Op) (err error, over bool) {
 	case err != nil:
 		return err, true
 	case op.Kind == backstore.OpFlush:
-		return nil, g.ReadOnly && !s.isClosed()
+		return nil, g.ReadOnly && !s.base.Closed()
 	case g.ReadOnly && op.Kind != backstore.OpRead:
 		return backstore.ErrReadOnly, true
 	case op.FUA && op.Kind == backstore.OpWrite:
-		err = s.health()
+		err = s.base.Err()
 		return err, err != nil
 	}
 	return nil, false
-}
-
-func (s *Store) isClosed() bool {
-	s.active.RLock()
-	defer s.active.RUnlock()
-	return s.closed
 }
 
 // waited is a Store for somebody who waits: what has completed within Submit is handled there.
@@ -135,6 +103,13 @@ func (w waited) Submit(op *backstore.Op) {
 	w.q.flush() // not when some other goroutine comes to it
 	w.reap()
 }
+
+// TryReadv reads what is in the page cache, by a system call of its own: that is cheaper than the ring for
+// what needs no waiting.
+func (s *Store) TryReadv(iov [][]byte, off int64) error { return s.base.TryReadv(iov, off) }
+
+// TryWritev writes where the page cache takes the data at once.
+func (s *Store) TryWritev(iov [][]byte, off int64) error { return s.base.TryWritev(iov, off) }
 
 // Readv reads.
 func (s *Store) Readv(ctx context.Context, iov [][]byte, off int64) error {
@@ -171,67 +146,5 @@ func (s *Store) Close() error {
 	if !s.stopQueue() {
 		return nil
 	}
-	s.active.Lock()
-	defer s.active.Unlock()
-	s.closed = true
-	return errors.Join(s.q.ring.close(), s.closeFile())
-}
-
-// health is the error of the first flush that failed.
-func (s *Store) health() error {
-	if err := s.sick.Load(); err != nil {
-		return *err
-	}
-	return nil
-}
-
-// noteLoss remembers an error after which the page cache no longer tells what was lost.
-func (s *Store) noteLoss(err error) error {
-	s.sick.CompareAndSwap(nil, &err)
-	return s.health()
-}
-
-// tellFault announces the first loss. Called without locks.
-func (s *Store) tellFault() {
-	if err := s.health(); err != nil && !s.told.Swap(true) {
-		s.Send(backstore.Event{Kind: backstore.EventFault, Err: err})
-	}
-}
-
-// getBuffer returns memory that starts at a page, as direct I/O wants it.
-func (s *Store) getBuffer() ([]byte, error) {
-	p := &s.buffers
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.idle); n > 0 {
-		b := p.idle[n-1]
-		p.idle = p.idle[:n-1]
-		return b, nil
-	}
-	b, err := unix.Mmap(-1, 0, bounceSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	if err != nil {
-		return nil, backstore.ErrBusy
-	}
-	return b, nil
-}
-
-func (s *Store) putBuffer(b []byte) {
-	p := &s.buffers
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.idle) == maxIdle {
-		_ = unix.Munmap(b)
-		return
-	}
-	p.idle = append(p.idle, b)
-}
-
-func (s *Store) dropBuffers() {
-	p := &s.buffers
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, b := range p.idle {
-		_ = unix.Munmap(b)
-	}
-	p.idle = nil
+	return s.base.Close(func() error { return errors.Join(s.q.ring.close(), s.closeFile()) })
 }

@@ -79,14 +79,14 @@ func TestConformance(t *testing.T) {
 				ZeroAlloc: !raceDetector,
 				Resize: func(b backstore.Backstore, size int64) error {
 					s := b.(*Store)
-					if size%int64(s.geo.BlockSize) != 0 {
+					if size%int64(s.file.BlockSize) != 0 {
 						return backstore.ErrMisaligned
 					}
-					return errors.Join(s.f.Truncate(size), s.Refresh())
+					return errors.Join(s.file.F.Truncate(size), s.Refresh())
 				},
 				Reopen: func(t *testing.T, b backstore.Backstore) backstore.Backstore {
 					require.NoError(t, b.Close())
-					return open(t, b.(*Store).f.Name(), &tt.opts)
+					return open(t, b.(*Store).file.F.Name(), &tt.opts)
 				},
 			})
 		})

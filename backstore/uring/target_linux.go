@@ -40,10 +40,10 @@ func (s *Store) openFile(name string, opts *Options) error {
 	if device && !opts.Shared {
 		flags |= unix.O_EXCL
 	}
-	s.f, err = os.OpenFile(name, flags, 0)
+	f, err := os.OpenFile(name, flags, 0)
 	for n := 0; errors.Is(err, unix.EBUSY) && n < claimTries; n++ { // see closeFile
 		time.Sleep(claimPause)
-		s.f, err = os.OpenFile(name, flags, 0)
+		f, err = os.OpenFile(name, flags, 0)
 	}
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("%w: %s", ErrInUse, name)
@@ -51,7 +51,8 @@ func (s *Store) openFile(name string, opts *Options) error {
 	if err != nil {
 		return err
 	}
-	s.fd, s.direct = int(s.f.Fd()), opts.Direct
+	s.file.Init(f)
+	s.file.Direct, s.file.DSync, s.file.ReadOnly = opts.Direct, opts.WriteThrough, opts.ReadOnly
 	err = s.look(opts)
 	if err != nil {
 		_ = s.closeFile()
@@ -63,78 +64,67 @@ func (s *Store) openFile(name string, opts *Options) error {
 // longer, until it has forgotten the last operation. The lock is given up here; the exclusive use of a device
 // ends with that moment, which openFile waits for.
 func (s *Store) closeFile() error {
-	s.dropBuffers()
-	_ = unix.Flock(s.fd, unix.LOCK_UN)
-	return s.f.Close()
+	_ = unix.Flock(s.file.FD, unix.LOCK_UN)
+	return s.file.Close()
 }
 
 // look locks what is open and fills in the geometry.
 func (s *Store) look(opts *Options) error {
 	var st unix.Stat_t
-	if err := unix.Fstat(s.fd, &st); err != nil {
-		return fmt.Errorf("uring: looking at %s: %w", s.f.Name(), err)
+	if err := unix.Fstat(s.file.FD, &st); err != nil {
+		return fmt.Errorf("uring: looking at %s: %w", s.file.F.Name(), err)
 	}
-	s.geo = backstore.Geometry{
+	g := &backstore.Geometry{
 		BlockSize: opts.BlockSize, PhysBlockSize: opts.PhysBlockSize,
 		ReadOnly: opts.ReadOnly, Volatile: !opts.ReadOnly && !opts.WriteThrough, Without: opts.Without,
 	}
 	var err error
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
-		err = s.lookAtFile(opts, &st)
+		err = s.lookAtFile(g, opts, &st)
 	case unix.S_IFBLK:
-		err = s.lookAtDevice(opts, uint64(st.Rdev)) //nolint:unconvert // its type differs between architectures
+		err = s.lookAtDevice(g, opts, uint64(st.Rdev)) //nolint:unconvert // its type differs between architectures
 	default:
-		err = fmt.Errorf("uring: %s is neither a regular file nor a block device", s.f.Name())
+		err = fmt.Errorf("uring: %s is neither a regular file nor a block device", s.file.F.Name())
 	}
 	if err != nil {
 		return err
 	}
-	g := &s.geo
 	if g.PhysBlockSize == 0 {
 		g.PhysBlockSize = max(4096, g.BlockSize)
 	}
 	if err := g.Validate(); err != nil { // the size is not known yet
 		return err
 	}
-	if s.direct && g.BlockSize%s.unit != 0 {
-		return fmt.Errorf("uring: direct I/O on %s needs blocks of %d bytes, not %d", s.f.Name(), s.unit, g.BlockSize)
+	if s.file.Direct && g.BlockSize%s.file.Unit != 0 {
+		return fmt.Errorf("uring: direct I/O on %s needs blocks of %d bytes, not %d", s.file.F.Name(), s.file.Unit, g.BlockSize)
 	}
+	s.file.BlockSize = g.BlockSize
 	if g.Size, err = s.length(); err != nil {
 		return err
 	}
-	s.size.Store(g.Size)
-	if g.Size > 0 {
-		return s.tryRead()
+	if err := s.tryRead(g); err != nil {
+		return err
 	}
+	s.base.Init(&s.file, &s.Broadcaster, *g)
 	return nil
 }
 
-func (s *Store) lookAtFile(opts *Options, st *unix.Stat_t) error {
+func (s *Store) lookAtFile(g *backstore.Geometry, opts *Options, st *unix.Stat_t) error {
 	if !opts.Shared {
-		how := unix.LOCK_EX
-		if opts.ReadOnly {
-			how = unix.LOCK_SH
-		}
-		err := retry(func() error { return unix.Flock(s.fd, how|unix.LOCK_NB) })
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			return fmt.Errorf("%w: %s", ErrInUse, s.f.Name())
-		}
-		if err != nil {
-			return fmt.Errorf("uring: locking %s: %w", s.f.Name(), err)
+		if err := s.file.Lock(opts.ReadOnly, ErrInUse); err != nil {
+			return err
 		}
 	}
-	g := &s.geo
 	if g.BlockSize == 0 {
 		g.BlockSize = 512
 	}
-	s.unit = 512
-	var sx unix.Statx_t
-	if s.direct && unix.Statx(s.fd, "", unix.AT_EMPTY_PATH, unix.STATX_DIOALIGN, &sx) == nil && sx.Mask&unix.STATX_DIOALIGN != 0 {
-		if sx.Dio_offset_align == 0 {
-			return fmt.Errorf("uring: %s does not support direct I/O", s.f.Name())
+	s.file.Unit = 512
+	if n, known := s.file.DirectUnit(); s.file.Direct && known {
+		if n == 0 {
+			return fmt.Errorf("uring: %s does not support direct I/O", s.file.F.Name())
 		}
-		s.unit = int(sx.Dio_offset_align)
+		s.file.Unit = n
 	}
 	unit := int64(st.Blksize) //nolint:unconvert // its type differs between architectures
 	if unit <= 0 {
@@ -143,35 +133,28 @@ func (s *Store) lookAtFile(opts *Options, st *unix.Stat_t) error {
 	if unit%int64(g.BlockSize) == 0 {
 		g.DiscardUnit = int(unit)
 	}
-	if opts.ReadOnly {
-		return nil
-	}
-	// Behind the end of the file there is nothing to punch a hole into.
-	end := (st.Size + unit - 1) / unit * unit
-	const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
-	if retry(func() error { return unix.Fallocate(s.fd, mode, end, unit) }) != nil {
+	if !opts.ReadOnly && !s.file.CanPunch(st.Size, unit) {
 		g.Without |= backstore.CapUnmap
 	}
 	return nil
 }
 
-func (s *Store) lookAtDevice(opts *Options, dev uint64) error {
-	n, err := unix.IoctlGetInt(s.fd, unix.BLKSSZGET)
+func (s *Store) lookAtDevice(g *backstore.Geometry, opts *Options, dev uint64) error {
+	n, err := unix.IoctlGetInt(s.file.FD, unix.BLKSSZGET)
 	if err != nil {
-		return fmt.Errorf("uring: block size of %s: %w", s.f.Name(), err)
+		return fmt.Errorf("uring: block size of %s: %w", s.file.F.Name(), err)
 	}
-	s.unit = n
-	g := &s.geo
+	s.file.Unit = n
 	if g.BlockSize == 0 {
 		g.BlockSize = n
 	}
 	if g.BlockSize < n {
-		return fmt.Errorf("uring: %s has blocks of %d bytes, which cannot make blocks of %d", s.f.Name(), n, g.BlockSize)
+		return fmt.Errorf("uring: %s has blocks of %d bytes, which cannot make blocks of %d", s.file.F.Name(), n, g.BlockSize)
 	}
-	if n, err := unix.IoctlGetInt(s.fd, unix.BLKPBSZGET); err == nil && g.PhysBlockSize == 0 && n&(n-1) == 0 {
+	if n, err := unix.IoctlGetInt(s.file.FD, unix.BLKPBSZGET); err == nil && g.PhysBlockSize == 0 && n&(n-1) == 0 {
 		g.PhysBlockSize = max(n, g.BlockSize)
 	}
-	if ro, err := unix.IoctlGetInt(s.fd, unix.BLKROGET); err == nil && ro != 0 {
+	if ro, err := unix.IoctlGetInt(s.file.FD, unix.BLKROGET); err == nil && ro != 0 {
 		g.ReadOnly, g.Volatile = true, false
 	}
 	// Only a device with a command that writes zeroes frees blocks so that they read as zeroes.
@@ -198,32 +181,28 @@ func readLimit(dev uint64, name string) string {
 
 // length is how many bytes in whole blocks the file has now.
 func (s *Store) length() (int64, error) {
-	n, err := unix.Seek(s.fd, 0, unix.SEEK_END) // also works on devices
+	n, err := unix.Seek(s.file.FD, 0, unix.SEEK_END) // also works on devices
 	if err != nil {
-		return 0, fmt.Errorf("uring: size of %s: %w", s.f.Name(), err)
+		return 0, fmt.Errorf("uring: size of %s: %w", s.file.F.Name(), err)
 	}
-	return n &^ int64(s.geo.BlockSize-1), nil
+	return n &^ int64(s.file.BlockSize-1), nil
 }
 
 // tryRead reads a block, because the system may have its own idea of alignment, and finds out
 // whether reads can be tried without blocking. Direct I/O always waits for the drive.
-func (s *Store) tryRead() error {
-	buf, err := s.getBuffer()
-	if err != nil {
-		return err
+func (s *Store) tryRead(g *backstore.Geometry) error {
+	if g.Size == 0 {
+		return nil
 	}
-	defer s.putBuffer(buf)
-	b := buf[:s.geo.BlockSize]
-	err = retry(func() error { _, err := unix.Pread(s.fd, b, s.geo.Size-int64(len(b))); return err })
-	if s.direct && errors.Is(err, unix.EINVAL) {
-		return fmt.Errorf("uring: direct I/O on %s does not work with blocks of %d bytes", s.f.Name(), len(b))
+	err := s.file.Probe(g.Size-int64(g.BlockSize), g.BlockSize)
+	if s.file.Direct && errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("uring: direct I/O on %s does not work with blocks of %d bytes", s.file.F.Name(), g.BlockSize)
 	}
 	if err != nil {
-		return fmt.Errorf("uring: reading %s: %w", s.f.Name(), err)
+		return fmt.Errorf("uring: reading %s: %w", s.file.F.Name(), err)
 	}
-	_, err = unix.Preadv2(s.fd, [][]byte{b}, 0, unix.RWF_NOWAIT)
-	if s.direct || err != nil && !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
-		s.geo.Without |= backstore.CapNowait
+	if !s.file.CanNowait() {
+		g.Without |= backstore.CapNowait
 	}
 	return nil
 }
@@ -231,42 +210,8 @@ func (s *Store) tryRead() error {
 // Refresh looks at the size again, which somebody else may have changed, and announces a new one. Only
 // whole blocks count.
 func (s *Store) Refresh() error {
-	s.active.RLock()
-	if s.closed {
-		s.active.RUnlock()
-		return backstore.ErrClosed
-	}
-	size, err := s.length()
-	s.active.RUnlock()
-	if err == nil && s.size.Swap(size) != size {
-		s.Send(backstore.Event{Kind: backstore.EventCapacity})
-	}
-	return err
+	return s.base.Refresh(func() (size int64, readOnly bool, err error) {
+		size, err = s.length()
+		return size, s.Geometry().ReadOnly, err
+	})
 }
-
-// retry repeats a system call that a signal has interrupted.
-func retry(call func() error) error {
-	for {
-		if err := call(); !errors.Is(err, unix.EINTR) {
-			return err
-		}
-	}
-}
-
-// mapError turns the system's errors into those of backstore where it has one.
-func mapError(err error) error {
-	switch {
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
-		return backstore.ErrNoSpace
-	case errors.Is(err, unix.EROFS), errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return backstore.ErrReadOnly
-	case errors.Is(err, unix.EBADE):
-		return backstore.ErrFenced // a drive answered RESERVATION CONFLICT
-	case errors.Is(err, unix.ENOMEDIUM):
-		return backstore.ErrNoMedium
-	}
-	return err
-}
-
-// losesData tells a failed write-back from a write that was refused before it took any data.
-func losesData(no unix.Errno) bool { return no == unix.EIO }

@@ -61,7 +61,7 @@ func TestDeviceConformance(t *testing.T) {
 				return open(t, name, opts)
 			}, &backstoretest.Options{Ops: 60, Reopen: func(t *testing.T, b backstore.Backstore) backstore.Backstore {
 				require.NoError(t, b.Close())
-				return open(t, b.(*Store).f.Name(), opts)
+				return open(t, b.(*Store).file.F.Name(), opts)
 			}})
 		})
 	}
@@ -143,7 +143,7 @@ func TestRefresh(t *testing.T) {
 	var events []backstore.EventKind
 	defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
 	require.NoError(t, s.Refresh())
-	require.NoError(t, s.f.Truncate(2<<20+100))
+	require.NoError(t, s.file.F.Truncate(2<<20+100))
 	require.NoError(t, s.Refresh())
 	require.EqualValues(t, 2<<20, s.Geometry().Size)
 	require.Equal(t, []backstore.EventKind{backstore.EventCapacity}, events)
@@ -154,27 +154,7 @@ func TestRefresh(t *testing.T) {
 // TestShorterThanItWas: what is missing is not made up.
 func TestShorterThanItWas(t *testing.T) {
 	s := newStore(t, 1<<20, nil)
-	require.NoError(t, s.f.Truncate(512<<10))
+	require.NoError(t, s.file.F.Truncate(512<<10))
 	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 768<<10))
 	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 512<<10-2048))
-}
-
-// TestFinishWrite: an attempt that has written a part is finished.
-func TestFinishWrite(t *testing.T) {
-	s := newStore(t, 64<<10, nil)
-	data := make([]byte, 3*512)
-	for i := range data {
-		data[i] = byte(i*7) | 1
-	}
-	c := cursor{iov: [][]byte{data[:100], {}, data[100:700], data[700:]}}
-	for n := range len(data) + 1 {
-		require.NoError(t, s.Writev(t.Context(), [][]byte{make([]byte, 4096)}, 0))
-		_, err := unix.Pwrite(s.fd, data[:n], 512)
-		require.NoError(t, err)
-		require.NoError(t, s.finishWrite(c, n, 512))
-		got := make([]byte, 4096)
-		require.NoError(t, s.Readv(t.Context(), [][]byte{got}, 0))
-		require.Equal(t, data, got[512:512+len(data)], "%d bytes were there", n)
-		require.Zero(t, got[511]|got[512+len(data)])
-	}
 }

@@ -7,15 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 const (
-	maxVec     = 1024      // elements of one operation of the kernel (IOV_MAX)
-	keptVec    = 64        // elements of a vector that an idle task keeps
-	maxBytes   = 1 << 30   // of one transfer: less than what the kernel cuts at
-	spaceChunk = 1 << 30   // bytes that are freed or zeroed between two looks at the context
-	bounceSize = 256 << 10 // bytes of an aligned buffer
-	maxRetries = 8         // of a step that the kernel sends back
+	maxVec     = 1024    // elements of one operation of the kernel (IOV_MAX)
+	keptVec    = 64      // elements of a vector that an idle task keeps
+	maxBytes   = 1 << 30 // of one transfer: less than what the kernel cuts at
+	maxRetries = 8       // of a step that the kernel sends back
 )
 
 // step is what a task has asked the kernel for.
@@ -51,13 +50,14 @@ type task struct {
 	retries int
 	async   bool // let a worker of the kernel block for it
 
-	cur    cursor
+	cur    osfile.Cursor
 	off    int64 // of what is left
 	left   int64 // bytes
 	ext    int   // extents that are begun
 	synced bool
 	bounce bool // direct I/O cannot use the caller's memory
 	punch  bool // free, where the file system can, instead of zeroing
+	freed  bool // something was freed or zeroed
 
 	vec    []unix.Iovec
 	fixed  bool   // all of vec is memory of the arena
@@ -68,30 +68,30 @@ type task struct {
 func (t *task) begin(c backstore.Completion) {
 	t.c = c
 	op := c.Op()
-	t.step, t.retries, t.async, t.ext, t.bounce, t.err = stepNone, 0, false, 0, false, nil
+	t.step, t.retries, t.async, t.ext, t.bounce, t.freed, t.err = stepNone, 0, false, 0, false, false, nil
 	t.synced = true
 	switch op.Kind {
 	case backstore.OpRead, backstore.OpWrite:
-		t.cur, t.off, t.left = cursor{iov: op.Iov}, op.Off, backstore.Len(op.Iov)
+		t.cur, t.off, t.left = osfile.Cursor{Iov: op.Iov}, op.Off, backstore.Len(op.Iov)
 	case backstore.OpFlush:
 		t.left, t.synced = 0, false
 	case backstore.OpUnmap:
-		t.left, t.punch, t.synced = 0, true, t.s.geo.Volatile
+		t.left, t.punch, t.synced = 0, true, t.s.base.Geometry().Volatile
 	case backstore.OpZero:
-		t.off, t.left, t.punch, t.synced = op.Off, op.Len, op.MayUnmap, t.s.geo.Volatile
+		t.off, t.left, t.punch, t.synced = op.Off, op.Len, op.MayUnmap, t.s.base.Geometry().Volatile
 	}
 }
 
 // end drops all references, and returns the right to complete the operation.
 func (t *task) end() backstore.Completion {
 	c := t.c
-	t.c, t.cur = backstore.Completion{}, cursor{}
+	t.c, t.cur = backstore.Completion{}, osfile.Cursor{}
 	clear(t.vec)
 	if t.vec = t.vec[:0]; cap(t.vec) > keptVec {
 		t.vec = nil
 	}
 	if t.buffer != nil {
-		t.s.putBuffer(t.buffer)
+		t.s.file.Buffers.Put(t.buffer)
 		t.buffer = nil
 	}
 	return c
@@ -121,19 +121,19 @@ func (t *task) next() (more bool, err error) {
 	case t.left == 0:
 		t.step = stepSync
 		t.entry.opcode, t.entry.opFlags = opFsync, fsyncDatasync
-		return true, t.s.health()
+		return true, t.s.base.Err()
 	case op.Kind == backstore.OpRead, op.Kind == backstore.OpWrite:
 		return true, t.move(op)
 	case t.punch:
-		t.fallocate(stepPunch, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE)
+		t.fallocate(stepPunch, osfile.PunchHole)
 	default:
-		t.fallocate(stepZero, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE)
+		t.fallocate(stepZero, osfile.ZeroRange)
 	}
 	return true, nil
 }
 
 func (t *task) fallocate(s step, mode uint32) {
-	t.step, t.n = s, int(min(t.left, spaceChunk))
+	t.step, t.n = s, int(min(t.left, osfile.MaxSpace))
 	t.entry.opcode, t.entry.off, t.entry.addr, t.entry.len = opFallocate, uint64(t.off), uint64(t.n), mode
 }
 
@@ -155,19 +155,19 @@ func (t *task) move(op *backstore.Op) error {
 	case t.bounce:
 		if t.buffer == nil {
 			var err error
-			if t.buffer, err = t.s.getBuffer(); err != nil {
+			if t.buffer, err = t.s.file.Buffers.Get(); err != nil {
 				return err
 			}
 		}
 		t.n = int(min(t.left, int64(len(t.buffer))))
 		if write {
 			c := t.cur
-			c.gather(t.buffer[:t.n])
+			c.Gather(t.buffer[:t.n])
 		}
 		e.opcode, e.addr, e.len = opRead, address(t.buffer), uint32(t.n)
 	case len(t.vec) == 1:
-		t.cur.norm()
-		e.opcode, e.addr, e.len = opRead, address(t.cur.iov[0][t.cur.at:]), uint32(t.n)
+		t.cur.More()
+		e.opcode, e.addr, e.len = opRead, address(t.cur.Front()), uint32(t.n)
 		if t.fixed {
 			e.opcode = opReadFixed
 		}
@@ -187,11 +187,11 @@ func (t *task) move(op *backstore.Op) error {
 // no such vector, or if direct I/O may not take it.
 func (t *task) gatherVec() (n int) {
 	t.vec, t.fixed = t.vec[:0], true
-	blocks, elements, total := int64(t.s.geo.BlockSize-1), 0, 0
-	for c := t.cur; c.norm() && len(t.vec) < maxVec && total < maxBytes; {
-		b := c.iov[0][c.at:]
+	blocks, elements, total := int64(t.s.file.BlockSize-1), 0, 0
+	for c := t.cur; c.More() && len(t.vec) < maxVec && total < maxBytes; {
+		b := c.Front()
 		b = b[:min(len(b), maxBytes-total)]
-		if t.s.direct && len(b)&(t.s.unit-1) != 0 {
+		if t.s.file.Direct && len(b)&(t.s.file.Unit-1) != 0 {
 			break
 		}
 		t.fixed = t.fixed && t.s.arena.has(b)
@@ -199,7 +199,7 @@ func (t *task) gatherVec() (n int) {
 		v.SetLen(len(b))
 		t.vec = append(t.vec, v)
 		total += len(b)
-		c.at += len(b)
+		c.At += len(b)
 		if (t.off+int64(total))&blocks == 0 {
 			elements, n = len(t.vec), total
 		}
@@ -217,9 +217,9 @@ func (t *task) took(res int32) error {
 	switch t.step {
 	case stepSync:
 		t.synced = true
-		return t.s.health() // another flush may have taken our error
+		return t.s.base.Err() // another flush may have taken our error
 	case stepPunch, stepZero:
-		t.off, t.left = t.off+int64(t.n), t.left-int64(t.n)
+		t.off, t.left, t.freed = t.off+int64(t.n), t.left-int64(t.n), true
 		return nil
 	}
 	n := int(res)
@@ -230,9 +230,9 @@ func (t *task) took(res int32) error {
 		return io.ErrShortWrite
 	}
 	if t.bounce && t.c.Op().Kind == backstore.OpRead {
-		t.cur.scatter(t.buffer[:n])
+		t.cur.Scatter(t.buffer[:n])
 	} else {
-		t.cur.skip(n)
+		t.cur.Skip(n)
 	}
 	t.off, t.left = t.off+int64(n), t.left-int64(n)
 	return nil
@@ -252,25 +252,25 @@ func (t *task) refused(no unix.Errno) error {
 	}
 	switch t.step {
 	case stepSync:
-		return t.s.noteLoss(no)
+		return t.s.base.Note(no)
 	case stepPunch, stepZero:
 		switch {
 		case no != unix.EOPNOTSUPP:
-			return mapError(no)
+			return osfile.MapError(no)
 		case t.step == stepPunch:
 			t.punch = false
 			return nil
-		case op.Kind == backstore.OpZero && t.off == op.Off:
-			return errors.ErrUnsupported
+		case t.freed:
+			return osfile.TooLate
 		}
-		return unix.EIO // too late to ask for the emulation
+		return errors.ErrUnsupported
 	}
-	if no == unix.EINVAL && t.s.direct && !t.bounce {
+	if no == unix.EINVAL && t.s.file.Direct && !t.bounce {
 		t.bounce = true // the memory is not aligned as direct I/O wants it
 		return nil
 	}
-	if op.FUA && losesData(no) {
-		return t.s.noteLoss(no)
+	if op.FUA && osfile.LosesData(no) {
+		return t.s.base.Note(no)
 	}
-	return mapError(no)
+	return osfile.MapError(no)
 }

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 // armed is an Op that nobody submits, for a task that the test drives by itself.
@@ -30,8 +31,13 @@ func newTask(t *testing.T, s *Store, op *armed) *task {
 }
 
 func bareStore(direct bool) *Store {
-	s := &Store{direct: direct, unit: 512}
-	s.geo = backstore.Geometry{Size: 1 << 40, BlockSize: 512, Volatile: true}
+	return newBareStore(direct, backstore.Geometry{Size: 1 << 40, BlockSize: 512, Volatile: true})
+}
+
+func newBareStore(direct bool, g backstore.Geometry) *Store {
+	s := &Store{}
+	s.file.Direct, s.file.Unit, s.file.BlockSize = direct, 512, g.BlockSize
+	s.base.Init(&s.file, &s.Broadcaster, g)
 	return s
 }
 
@@ -107,7 +113,7 @@ func TestSentBack(t *testing.T) {
 // TestBounce: direct I/O of what is not aligned goes through a buffer that is.
 func TestBounce(t *testing.T) {
 	s := bareStore(true)
-	t.Cleanup(s.dropBuffers)
+	t.Cleanup(s.file.Buffers.Drop)
 	buf := make([]byte, 2048)
 	for i := range buf {
 		buf[i] = byte(i) | 1
@@ -149,7 +155,7 @@ func TestManyElements(t *testing.T) {
 		return iov
 	}
 	s := bareStore(false)
-	t.Cleanup(s.dropBuffers)
+	t.Cleanup(s.file.Buffers.Drop)
 	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: cut(2048, 384)}}) // 4 make 3 blocks
 	require.EqualValues(t, maxVec, mustNext(t, tk).len)
 	require.NoError(t, tk.took(maxVec*384))
@@ -159,21 +165,20 @@ func TestManyElements(t *testing.T) {
 	uneven := append([][]byte{make([]byte, 1)}, cut(2047, 384)...)
 	uneven = append(uneven, make([]byte, 383))
 	tk = newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: uneven}})
-	require.EqualValues(t, bounceSize, mustNext(t, tk).len)
+	require.EqualValues(t, 256<<10, mustNext(t, tk).len)
 	tk.end()
 }
 
 // TestUnmapSteps walks through extents and settles in a store without a cache.
 func TestUnmapSteps(t *testing.T) {
-	s := bareStore(false)
-	s.geo.Volatile = false
+	s := newBareStore(false, backstore.Geometry{Size: 1 << 40, BlockSize: 512})
 	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{
-		{Off: 512, Len: 1024}, {}, {Off: 1 << 31, Len: spaceChunk + 4096},
+		{Off: 512, Len: 1024}, {}, {Off: 1 << 31, Len: osfile.MaxSpace + 4096},
 	}}})
-	for _, want := range []backstore.Extent{{Off: 512, Len: 1024}, {Off: 1 << 31, Len: spaceChunk}, {Off: 1<<31 + spaceChunk, Len: 4096}} {
+	for _, want := range []backstore.Extent{{Off: 512, Len: 1024}, {Off: 1 << 31, Len: osfile.MaxSpace}, {Off: 1<<31 + osfile.MaxSpace, Len: 4096}} {
 		e := mustNext(t, tk)
 		require.EqualValues(t, opFallocate, e.opcode)
-		require.EqualValues(t, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, e.len)
+		require.EqualValues(t, osfile.PunchHole, e.len)
 		require.Equal(t, want, backstore.Extent{Off: int64(e.off), Len: int64(e.addr)})
 		require.NoError(t, tk.took(0))
 	}
@@ -185,13 +190,13 @@ func TestUnmapSteps(t *testing.T) {
 // TestZeroFallsBack: freeing, then zeroing, then the emulation, but only before any effect.
 func TestZeroFallsBack(t *testing.T) {
 	const no = -int32(unix.EOPNOTSUPP)
-	tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: spaceChunk + 512, MayUnmap: true}})
-	require.EqualValues(t, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	tk := newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: osfile.MaxSpace + 512, MayUnmap: true}})
+	require.EqualValues(t, osfile.PunchHole, mustNext(t, tk).len)
 	require.NoError(t, tk.took(no))
-	require.EqualValues(t, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	require.EqualValues(t, osfile.ZeroRange, mustNext(t, tk).len)
 	require.ErrorIs(t, tk.took(no), errors.ErrUnsupported)
 
-	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: spaceChunk + 512}})
+	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpZero, Off: 4096, Len: osfile.MaxSpace + 512}})
 	mustNext(t, tk)
 	require.NoError(t, tk.took(0))
 	mustNext(t, tk)
@@ -200,9 +205,23 @@ func TestZeroFallsBack(t *testing.T) {
 	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{{Len: 512}}}})
 	mustNext(t, tk)
 	require.NoError(t, tk.took(no))
-	require.EqualValues(t, unix.FALLOC_FL_ZERO_RANGE|unix.FALLOC_FL_KEEP_SIZE, mustNext(t, tk).len)
+	require.EqualValues(t, osfile.ZeroRange, mustNext(t, tk).len)
 	require.NoError(t, tk.took(0))
 	mustEnd(t, tk)
+
+	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{{Len: 512}, {Off: 1024, Len: 512}}}})
+	mustNext(t, tk)
+	require.NoError(t, tk.took(no))
+	mustNext(t, tk)
+	require.ErrorIs(t, tk.took(no), errors.ErrUnsupported, "nothing was done")
+
+	tk = newTask(t, bareStore(false), &armed{Op: backstore.Op{Kind: backstore.OpUnmap, Extents: []backstore.Extent{{Len: 512}, {Off: 1024, Len: 512}}}})
+	mustNext(t, tk)
+	require.NoError(t, tk.took(0))
+	mustNext(t, tk)
+	require.NoError(t, tk.took(no))
+	mustNext(t, tk)
+	require.Equal(t, error(unix.EIO), tk.took(no))
 }
 
 // TestFailedFlushStays: what one flush could not write, no later one reports as written.
@@ -219,13 +238,4 @@ func TestFailedFlushStays(t *testing.T) {
 	require.ErrorIs(t, s.WritevFUA(t.Context(), [][]byte{make([]byte, 512)}, 0), unix.EIO)
 	require.Equal(t, []backstore.Event{{Kind: backstore.EventFault, Err: unix.EIO}}, events)
 	require.NoError(t, s.Readv(t.Context(), [][]byte{make([]byte, 512)}, 0))
-}
-
-func TestMapError(t *testing.T) {
-	for no, want := range map[unix.Errno]error{
-		unix.ENOSPC: backstore.ErrNoSpace, unix.EFBIG: backstore.ErrNoSpace, unix.EPERM: backstore.ErrReadOnly,
-		unix.EBADE: backstore.ErrFenced, unix.ENOMEDIUM: backstore.ErrNoMedium, unix.EIO: unix.EIO,
-	} {
-		require.Equal(t, want, mapError(no))
-	}
 }

@@ -40,7 +40,8 @@ var layers = []layer{
 	{"scsi/sbc", []string{"scsi"}},
 	{"backstore", nil},
 	{"backstore/backstoretest", []string{"backstore", "backstore/faultstore"}},
-	{"backstore/*", []string{"backstore"}},
+	{"backstore/internal/*", []string{"backstore"}},
+	{"backstore/*", []string{"backstore", "backstore/internal/*"}},
 
 	// 2: the sides of the engine, and its state machines
 	{"fabric", []string{"scsi", "sgv"}},
@@ -110,7 +111,7 @@ var testImports = append([]string{
 var (
 	zapImporters = []string{"scsi/engine", "fabric/*", "examples/..."}
 	sysImporters = []string{
-		"sgv", "backstore/file", "backstore/block", "backstore/uring", "scsi/passthrough", "fabric/iscsi",
+		"sgv", "backstore/internal/osfile", "backstore/file", "backstore/block", "backstore/uring", "scsi/passthrough", "fabric/iscsi",
 		"internal/bench/...",
 	}
 	testModuleImporters = append([]string{"internal/lint"}, testHelpers...)
@@ -120,7 +121,7 @@ var (
 // place.
 var fastPath = []string{
 	"sgv", "scsi", "scsi/spc", "scsi/sbc", "scsi/unit", "scsi/disk", "scsi/engine", "backstore",
-	"backstore/*", "fabric", "fabric/*", "fabric/iscsi/...", "internal/task", "internal/lane",
+	"backstore/*", "backstore/internal/*", "fabric", "fabric/*", "fabric/iscsi/...", "internal/task", "internal/lane",
 	"internal/rangelock", "internal/taskset", "internal/uaq", "internal/hist",
 }
 

@@ -3,6 +3,7 @@ package iscsi
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -122,6 +123,7 @@ func (c *conn) admit(r *loginRequest, p *Params) (uint16, pdu.LoginStatus) {
 		srv: c.srv, key: c.sessionKey(r), tsih: r.tsih, cid: r.cid, conn: c, alias: r.initiatorAlias,
 		params: *p, since: time.Now(), closed: make(chan struct{}),
 	}
+	c.srv.awaitHungUp(ctx, &s.key)
 	replaced, status := c.srv.enter(ctx, s)
 	if status != pdu.LoginSuccess {
 		return 0, status
@@ -184,6 +186,48 @@ func loginStatus(err error) pdu.LoginStatus {
 		return pdu.LoginOutOfResources
 	}
 	return pdu.LoginTargetError
+}
+
+// hangUpWait bounds how long a login waits for sessions that the initiator has left.
+const hangUpWait = time.Second
+
+// awaitHungUp waits for the end of sessions that the initiator has with the target under other
+// ISIDs, or this one, and whose connections it has closed: an initiator that comes back with another
+// ISID finds undone what the loss of a nexus undoes, however late the readers of those connections
+// hear of it. A session that does not end, for one of its commands is stuck, keeps nobody out for long.
+func (s *Server) awaitHungUp(ctx context.Context, k *sessionKey) {
+	if k.target == "" {
+		return
+	}
+	s.mu.Lock()
+	var list []*session
+	for x := range s.sessions.byEnds[k.ends()] {
+		list = append(list, x)
+	}
+	s.mu.Unlock()
+	list = slices.DeleteFunc(list, func(x *session) bool { return !x.conn.hungUp() })
+	if len(list) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, hangUpWait)
+	defer cancel()
+	for _, x := range list {
+		select {
+		case <-x.closed:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// hungUp reports whether the initiator has closed the connection, or the target has, as far as the
+// system tells.
+func (c *conn) hungUp() (gone bool) {
+	if c.raw == nil {
+		return false
+	}
+	err := c.raw.Control(func(fd uintptr) { gone = peerGone(fd) })
+	return gone || err != nil
 }
 
 // enter puts a session into the table in place of the one with its key, and waits until

@@ -54,6 +54,13 @@ func setCongestion(nc *net.TCPConn, name string) error {
 	return errors.Join(err, set)
 }
 
+// peerGone reports whether the peer has closed the connection, whatever there is still to be read.
+func peerGone(fd uintptr) bool {
+	p := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+	n, err := unix.Poll(p[:], 0)
+	return err == nil && n > 0
+}
+
 // wouldBlock reports whether err says that a call on the descriptor would have waited.
 func wouldBlock(err error) bool { return err == unix.EAGAIN }
 

@@ -23,9 +23,11 @@ func setCongestion(*net.TCPConn, string) error { return errors.ErrUnsupported }
 // wouldBlock reports whether err says that a call on the descriptor would have waited.
 func wouldBlock(error) bool { return false }
 
-// readOnce, readvOnce and writevOnce are for the descriptors that rawConn finds.
+// readOnce, peerGone, readvOnce and writevOnce are for the descriptors that rawConn finds.
 
 func readOnce(uintptr, []byte, bool) (int, error) { return 0, errors.ErrUnsupported }
+
+func peerGone(uintptr) bool { return false }
 
 func readvOnce(uintptr, [][]byte, []iovec) (int, error) { return 0, errors.ErrUnsupported }
 

@@ -38,10 +38,16 @@ type sessionKey struct {
 // sessionTable has the sessions of a server, from before the engine knows them until it
 // has closed them. Server.mu guards it.
 type sessionTable struct {
-	byKey  map[sessionKey]*session // normal sessions
-	byTSIH map[uint16]*session     // all sessions
-	last   uint16                  // TSIH that was given last
+	byKey  map[sessionKey]*session           // normal sessions
+	byEnds map[sessionEnds]map[*session]bool // normal sessions
+	byTSIH map[uint16]*session               // all sessions
+	last   uint16                            // TSIH that was given last
 }
+
+// sessionEnds are the names of a session's ends, which may have several with each other.
+type sessionEnds struct{ initiator, target string }
+
+func (k *sessionKey) ends() sessionEnds { return sessionEnds{k.initiator, k.target} }
 
 // newTSIH returns a handle that no session has, or 0.
 func (t *sessionTable) newTSIH() uint16 {
@@ -60,11 +66,18 @@ func (t *sessionTable) newTSIH() uint16 {
 func (t *sessionTable) add(s *session) {
 	if t.byTSIH == nil {
 		t.byTSIH, t.byKey = make(map[uint16]*session), make(map[sessionKey]*session)
+		t.byEnds = make(map[sessionEnds]map[*session]bool)
 	}
 	t.byTSIH[s.tsih] = s
-	if s.key.target != "" {
-		t.byKey[s.key] = s
+	if s.key.target == "" {
+		return
 	}
+	t.byKey[s.key] = s
+	ends := s.key.ends()
+	if t.byEnds[ends] == nil {
+		t.byEnds[ends] = make(map[*session]bool)
+	}
+	t.byEnds[ends][s] = true
 }
 
 // remove takes a session out.
@@ -74,6 +87,10 @@ func (t *sessionTable) remove(s *session) {
 	}
 	if t.byKey[s.key] == s {
 		delete(t.byKey, s.key)
+	}
+	ends := s.key.ends()
+	if delete(t.byEnds[ends], s); len(t.byEnds[ends]) == 0 {
+		delete(t.byEnds, ends)
 	}
 }
 

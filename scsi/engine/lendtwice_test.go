@@ -160,3 +160,36 @@ func TestTryLendsAndBlocksWithoutMemory(t *testing.T) {
 	limit.Release(hog)
 	b.close()
 }
+
+// TestMappedReadEntered: a command may lend mapped memory if it is SIMPLE in its task set,
+// whatever the control mode page has said since it came.
+func TestMappedReadEntered(t *testing.T) {
+	for _, alg := range []uint8{0, 1} {
+		h := &controlled{hooks: hooks{desc: scsi.Description{NonBlocking: true}}}
+		var got error
+		given := 0
+		h.exec = func(c *scsi.Command) error {
+			if c.Op().Op == scsi.OpRead10 {
+				h.host.SetControl(scsi.Control{QueueAlg: 1 - alg})
+				got = c.LendMapped([][]byte{make([]byte, 512)}, func() { given++ })
+			}
+			return nil
+		}
+		b := newBench(t, h, nil, nil)
+		p := b.login("a", nil)
+		h.host.SetControl(scsi.Control{QueueAlg: alg})
+		p.ask(scsi.Request{Tag: 1, RawIn: true}, read1...)
+		require.Equal(t, []string{"1 GOOD in=512"}, p.take())
+		require.Equal(t, alg == 1, got == nil)
+		require.Equal(t, int(alg), given)
+		b.close()
+	}
+}
+
+// controlled is hooks that know their host.
+type controlled struct {
+	hooks
+	host scsi.Host
+}
+
+func (h *controlled) Bind(host scsi.Host) error { h.host = host; return nil }

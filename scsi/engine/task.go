@@ -121,8 +121,8 @@ func (t *task) Lend(segs [][]byte, release func(), l handshake.Loan) error {
 	if t.in <= 0 || n == 0 || n != t.Room() {
 		return errLent
 	}
-	if l == handshake.Mapped && t.attr(t.n.d) != taskset.Simple {
-		return errLent // others wait for its end, which is to come soon
+	if l == handshake.Mapped && t.place.Attr() != taskset.Simple {
+		return errLent // others may wait for its end, which is to come soon
 	}
 	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
 	// has read its answer.

@@ -106,6 +106,9 @@ func (s *Session) replace(lun uint16, m *mapping) (old, n *nexus) {
 	if n != nil || old != nil {
 		s.setLUN(lun, n)
 	}
+	if n != nil && old != nil {
+		old.bequeath(n)
+	}
 	return old, n
 }
 

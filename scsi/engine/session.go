@@ -383,6 +383,7 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	want := g.luns.Load()
 	now := s.luns.Load()
 	edit := lunEdit[*nexus]{table: *now}
+	var heirs []*nexus // of gone; nil: there is none
 	now.each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
@@ -392,6 +393,7 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 		if m != nil {
 			next = s.attach(lun, m, scsi.InquiryDataChanged)
 		}
+		heirs = append(heirs, next)
 		edit.set(lun, next)
 		gone, changed = append(gone, n), true
 	})
@@ -406,6 +408,11 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	})
 	if changed {
 		s.setLUNs(edit.done())
+	}
+	for i, heir := range heirs {
+		if heir != nil {
+			gone[i].bequeath(heir)
+		}
 	}
 	return gone, changed
 }

@@ -364,7 +364,14 @@ func (w *world) configure() {
 		return
 	case 2:
 		w.printf("group %q unmap %d", g.Name(), lun)
-		do = func() error { return g.Unmap(context.Background(), lun) }
+		ctx, cancel := context.WithCancel(context.Background())
+		if w.byte(2) == 0 {
+			cancel() // it does not wait; another call may
+		}
+		do = func() error {
+			defer cancel()
+			return g.Unmap(ctx, lun)
+		}
 	case 3:
 		w.printf("group %q replace %d %s", g.Name(), lun, u.dev.Name())
 		do = func() error { return g.Replace(context.Background(), lun, u.dev, nil) }
@@ -389,7 +396,7 @@ func (w *world) configure() {
 		return
 	}
 	w.waits.Go(func() {
-		if err := do(); err != nil && !errors.Is(err, engine.ErrNotFound) {
+		if err := do(); err != nil && !errors.Is(err, engine.ErrNotFound) && !errors.Is(err, context.Canceled) {
 			w.t.Error(err)
 		}
 	})

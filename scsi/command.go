@@ -96,12 +96,13 @@ func (c *Command) Room() int {
 	return c.st.Room
 }
 
-// NeedData gets the buffer for data-in if it is not there: only a handler with
-// Description.LateData has to call it. Its error is the one to return from Exec: it says that
+// NeedData gets the buffer for data-in if it is not there, also in place of memory that has
+// been lent: only a handler with Description.LateData, or one that has changed its mind about
+// what it lends, has to call it. Its error is the one to return from Exec: it says that
 // there is no memory, in the status that makes the initiator try again later. It is called
 // before Exec returns, or between Defer and Pending.Done; it does not block.
 func (c *Command) NeedData() error {
-	if c.st.Data != nil || c.st.Room == 0 {
+	if c.st.Fillable() || c.Room() == 0 {
 		return nil
 	}
 	return c.st.Owner.NeedData()
@@ -116,8 +117,11 @@ func (c *Command) SetDataIn(n int) { c.st.DataIn = n }
 // not be copied: segs together are as long as Room. The bytes must not change until
 // release is called, once and from any goroutine, when the response has left or the
 // command has ended otherwise; it must not block. segs itself is free when Lend returns.
-// After an error, release has not been called and Data is as it was.
-func (c *Command) Lend(segs [][]byte, release func()) error { return c.st.Owner.Lend(segs, release) }
+// After an error, release has not been called and Data is as it was. What TryExec has lent
+// before it returns ErrWouldBlock is given back: Exec finds the command as TryExec did.
+func (c *Command) Lend(segs [][]byte, release func()) error {
+	return c.st.Owner.Lend(segs, release, task.Lent)
+}
 
 // Vector is an empty vector that the command has from the commands before it, so that a handler
 // can make the segs of Lend without allocating: it may append to it, and leave there what it has
@@ -134,17 +138,12 @@ func (c *Command) LendMapped(segs [][]byte, release func()) error {
 	if !c.RawIn {
 		return errors.ErrUnsupported
 	}
-	c.st.Mapped = true
-	err := c.st.Owner.Lend(segs, release)
-	if err != nil {
-		c.st.Mapped = false
-	}
-	return err
+	return c.st.Owner.Lend(segs, release, task.Mapped)
 }
 
 // DataMapped reports whether data-in is memory of LendMapped. For transports: such data is
 // given to system calls only.
-func (c *Command) DataMapped() bool { return c.st.Mapped }
+func (c *Command) DataMapped() bool { return c.st.Loan() == task.Mapped }
 
 // Reply makes b the answer, cut to what the initiator allows (SPC-4 4.2.5.6). It is
 // for parameter data; the return value is that of NeedData, so that a handler may end with

@@ -24,7 +24,7 @@ func (o *owner) DataReceived(err error) { o.received = append(o.received, err) }
 func (o *owner) ResponseSent(err error) { o.sent = append(o.sent, err) }
 func (o *owner) Reclaim()               {}
 func (o *owner) NeedData() error        { return o.refuse }
-func (o *owner) Lend(segs [][]byte, release func()) error {
+func (o *owner) Lend(segs [][]byte, release func(), _ task.Loan) error {
 	o.lent = segs
 	return nil
 }

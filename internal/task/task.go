@@ -23,9 +23,10 @@ type Owner interface {
 	Reclaim()
 	// ResponseSent ends a command whose response the transport has sent or lost.
 	ResponseSent(err error)
-	// Lend makes memory of the handler the data-in; see scsi.Command.Lend.
-	Lend(segs [][]byte, release func()) error
-	// NeedData makes the Data that Room promises; see scsi.Command.NeedData.
+	// Lend makes memory of the handler the data-in, as the kind of loan that l says; see
+	// scsi.Command.Lend and LendMapped.
+	Lend(segs [][]byte, release func(), l Loan) error
+	// NeedData makes a Data that may be filled; see scsi.Command.NeedData.
 	NeedData() error
 }
 
@@ -35,12 +36,11 @@ type State struct {
 	Owner Owner
 	Nexus any // *scsi.Nexus
 
-	Data    *sgv.Buf // data-in to fill, or data-out received
+	Data    *sgv.Buf // data-in to fill, or data-out received; what Put has put there
 	DataOut *sgv.Buf // data-out of a bidirectional command
 	Room    int      // bytes of data-in for which there is no Data yet; 0: none are to come
 
 	Vector    [][]byte // see scsi.Command.Vector; it outlives the command
-	Mapped    bool     // Data is memory that only system calls may touch, and that may change
 	DataIn    int      // bytes of Data that are the answer; negative: the default
 	Status    uint8
 	Sense     []byte // encoded sense data; nil if none
@@ -48,6 +48,7 @@ type State struct {
 	ResidOut  int64  // of data-out of a bidirectional command
 	Silent    bool   // nothing may be sent: the task was aborted by its own nexus
 	Err       error  // result handed over by Complete
+	loan      Loan   // whose memory Data is
 	open      bool   // between Begin and Return, when Defer may be called
 	word      atomic.Uint64
 	ctx       *Context
@@ -182,7 +183,7 @@ func (s *State) Cancel(cause error) { s.Context().cancel(cause) }
 // wait on it still are let go.
 func (s *State) Recycle() {
 	s.Nexus, s.Data, s.DataOut, s.Sense, s.Err = nil, nil, nil, nil, nil
-	s.DataIn, s.Room, s.Status, s.Residual, s.ResidOut, s.Silent, s.Mapped = -1, 0, 0, 0, 0, false, false
+	s.DataIn, s.Room, s.Status, s.Residual, s.ResidOut, s.Silent, s.loan = -1, 0, 0, 0, 0, false, Own
 	if s.ctx != nil && s.ctx.used() {
 		s.ctx.cancel(context.Canceled)
 		s.ctx = new(Context)

@@ -19,12 +19,12 @@ type owner struct {
 	reclaimed int
 }
 
-func (o *owner) Done(err error)              { o.done = append(o.done, err) }
-func (o *owner) DataReceived(error)          {}
-func (o *owner) ResponseSent(error)          {}
-func (o *owner) Reclaim()                    { o.reclaimed++ }
-func (o *owner) Lend([][]byte, func()) error { return nil }
-func (o *owner) NeedData() error             { return nil }
+func (o *owner) Done(err error)                    { o.done = append(o.done, err) }
+func (o *owner) DataReceived(error)                {}
+func (o *owner) ResponseSent(error)                {}
+func (o *owner) Reclaim()                          { o.reclaimed++ }
+func (o *owner) Lend([][]byte, func(), Loan) error { return nil }
+func (o *owner) NeedData() error                   { return nil }
 
 var errTest = errors.New("test")
 
@@ -162,12 +162,12 @@ type racer struct {
 	note      int   // written by either side before the handshake, read by whoever continues
 }
 
-func (r *racer) Done(err error)              { r.end(err) }
-func (r *racer) DataReceived(error)          {}
-func (r *racer) ResponseSent(error)          {}
-func (r *racer) Reclaim()                    {}
-func (r *racer) Lend([][]byte, func()) error { return nil }
-func (r *racer) NeedData() error             { return nil }
+func (r *racer) Done(err error)                    { r.end(err) }
+func (r *racer) DataReceived(error)                {}
+func (r *racer) ResponseSent(error)                {}
+func (r *racer) Reclaim()                          {}
+func (r *racer) Lend([][]byte, func(), Loan) error { return nil }
+func (r *racer) NeedData() error                   { return nil }
 
 func (r *racer) end(err error) {
 	r.got = err

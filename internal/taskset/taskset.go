@@ -32,6 +32,9 @@ type Entry[T any] struct {
 	bprev, bnext *Entry[T] // the blocked ones, in the order in which they asked
 }
 
+// Attr is how the task was added.
+func (e *Entry[T]) Attr() Attr { return e.attr }
+
 // Set is a task set. The zero value is empty.
 type Set[T any] struct {
 	seq           uint64

@@ -47,6 +47,28 @@ func (q *Queue) Add(ua scsi.Sense) {
 	q.n++
 }
 
+// Cleared reports whether ua tells that another initiator, or the device, has cleared commands.
+func Cleared(ua scsi.Sense) bool { return ua.ASC() == 0x2F }
+
+// Loss reports whether ua tells, by itself or as part of a reset, that commands are gone.
+func Loss(ua scsi.Sense) bool { return Cleared(ua) || rank(ua) > 0 }
+
+// TakeLosses takes the conditions out of the queue that tell of a loss, in their order.
+func (q *Queue) TakeLosses() []scsi.Sense {
+	var out []scsi.Sense
+	keep := 0
+	for _, ua := range q.q[:q.n] {
+		if Loss(ua) {
+			out = append(out, ua)
+		} else {
+			q.q[keep] = ua
+			keep++
+		}
+	}
+	q.n = keep
+	return out
+}
+
 // covers tells that an initiator which hears of have need not hear of ua.
 func covers(have, ua scsi.Sense) bool { return rank(have) >= rank(ua) }
 

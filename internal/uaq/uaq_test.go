@@ -93,3 +93,21 @@ func TestFull(t *testing.T) {
 	q.Remove(q.Peek())
 	require.Equal(t, uaq.Max-1, q.Len())
 }
+
+// TestTakeLosses: what tells of lost commands leaves, in its order, and the rest stays in its.
+func TestTakeLosses(t *testing.T) {
+	var q uaq.Queue
+	require.Empty(t, q.TakeLosses())
+	for _, ua := range []scsi.Sense{scsi.DeviceReset, scsi.CapacityChanged, scsi.CommandsCleared, scsi.InquiryDataChanged} {
+		q.Add(ua)
+	}
+	require.Equal(t, []scsi.Sense{scsi.DeviceReset, scsi.CommandsCleared}, q.TakeLosses())
+	require.Empty(t, q.TakeLosses())
+	require.Equal(t, []scsi.Sense{scsi.CapacityChanged, scsi.InquiryDataChanged}, drain(&q))
+	require.True(t, uaq.Cleared(scsi.CommandsCleared))
+	require.False(t, uaq.Cleared(scsi.DeviceReset))
+	for _, ua := range []scsi.Sense{scsi.CommandsCleared, scsi.PowerOnOccurred, scsi.DeviceReset, scsi.NexusLoss} {
+		require.True(t, uaq.Loss(ua), ua)
+	}
+	require.False(t, uaq.Loss(scsi.InquiryDataChanged))
+}

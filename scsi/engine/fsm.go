@@ -260,10 +260,21 @@ func (t *task) execute(try bool) bool {
 	case deferred:
 		err = t.st.Err
 	case try && err == scsi.ErrWouldBlock:
-		return false
+		if err = t.undo(); err == nil {
+			return false
+		}
 	}
 	t.finish(err)
 	return true
+}
+
+// undo makes the command what it was before TryExec, which may have lent memory: Exec would
+// take that for the buffer that it may fill.
+func (t *task) undo() error {
+	if t.takeBack() && !t.late() {
+		return t.NeedData()
+	}
+	return nil
 }
 
 // call contains the handler's panics.

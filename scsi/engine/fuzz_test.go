@@ -14,13 +14,15 @@ import (
 	"github.com/goscst/goscst/fabric"
 	"github.com/goscst/goscst/scsi"
 	"github.com/goscst/goscst/scsi/engine"
+	"github.com/goscst/goscst/sgv"
 )
 
 // FuzzSequences plays operations of initiators, handlers, transports and administrators in
 // the order in which the input says, and checks after each what must hold: every command
 // is responded to once; a function is answered once, when what it ends has ended; a handler
 // sees commands in the order that their attributes allow, and none while its device is
-// blocked; nothing comes after the end of a session; nothing is left at the end.
+// blocked; memory that a handler has lent is what is sent, and stays as long; nothing comes
+// after the end of a session; nothing is left at the end.
 func FuzzSequences(f *testing.F) {
 	for seed := range uint64(64) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -36,6 +38,7 @@ func FuzzSequences(f *testing.F) {
 			for len(w.input) > 0 && !t.Failed() {
 				w.step()
 				synctest.Wait()
+				w.account()
 			}
 			w.end()
 			if t.Failed() {
@@ -56,10 +59,11 @@ type world struct {
 	input   []byte
 	e       *engine.Engine
 	tgt     *engine.Target
-	units   [3]*fuzzUnit
+	units   [4]*fuzzUnit
 	ports   [3]*fuzzPort
 	cmds    []*fuzzCommand // all that were submitted, by tag
 	fns     []*fuzzFunction
+	loans   []*fuzzLoan
 	unblock []func()
 	waits   sync.WaitGroup // for goroutines that change the configuration
 	log     []string
@@ -78,6 +82,12 @@ type fuzzCommand struct {
 	release   chan error // of a handler that blocks
 	responded bool
 	sending   bool // ResponseSent is open
+
+	plan    int       // what a unit with late data does for it, two bits each time
+	loan    *fuzzLoan // what is lent now
+	tried   *fuzzLoan // what TryExec has lent before ErrWouldBlock
+	filled  bool      // there are data in the buffer, or lent
+	lingers bool      // mapped memory is being sent
 }
 
 type fuzzFunction struct {
@@ -88,12 +98,19 @@ type fuzzFunction struct {
 }
 
 func newWorld(t *testing.T, input []byte) *world {
-	w := &world{t: t, input: input, e: engine.New(nil)}
+	w := &world{t: t, input: input}
+	memory := []int64{0, 0, 6, 20}[w.byte(4)] // in buffers of one block; 0: more than enough
+	w.e = engine.New(&engine.Options{MemoryLimit: memory * sgv.NewPool(nil).Cost(512)})
 	w.tgt, _ = w.e.AddTarget("iqn.fuzz", nil)
 	w.tgt.Enable()
-	for i, c := range []scsi.Control{{QueueAlg: 1}, {QueueAlg: 1, TST: 1, TAS: true}, {QErr: 1}} {
+	for i, c := range []scsi.Control{{QueueAlg: 1}, {QueueAlg: 1, TST: 1, TAS: true}, {QErr: 1}, {QueueAlg: 1}} {
 		u := &fuzzUnit{w: w, control: c, blocks: i == 1}
-		u.dev, _ = w.e.AddDevice(fmt.Sprint("unit", i), u, &engine.DeviceOptions{Workers: 1, QueueDepth: 5})
+		h := scsi.Handler(u)
+		if i == 3 {
+			u.late = true
+			h = &fuzzLate{u}
+		}
+		u.dev, _ = w.e.AddDevice(fmt.Sprint("unit", i), h, &engine.DeviceOptions{Workers: 1, QueueDepth: 5})
 		w.units[i] = u
 		_ = w.tgt.Map(uint16(i), u.dev, nil)
 	}
@@ -125,31 +142,33 @@ func (w *world) printf(format string, args ...any) {
 
 // step plays one operation.
 func (w *world) step() {
-	op := w.byte(20)
+	op := w.byte(24)
 	p := w.ports[w.byte(len(w.ports))]
 	switch {
-	case op < 8:
+	case op < 9:
 		if p != nil {
 			w.submit(p)
 		}
-	case op < 11:
+	case op < 13:
 		w.complete()
-	case op == 11:
-		w.deliver()
-	case op == 12:
-		w.sent()
 	case op < 15:
+		w.deliver()
+	case op < 18:
+		w.sent()
+	case op < 20:
 		if p != nil {
 			w.manage(p)
 		}
-	case op == 15:
+	case op == 20:
 		w.login(w.byte(len(w.ports)))
-	case op == 16 && p != nil:
-		w.printf("close %s", p.name)
-		p.s.Close(nil)
-	case op == 17:
+	case op == 21:
+		if p != nil && w.byte(3) == 0 {
+			w.printf("close %s", p.name)
+			p.s.Close(nil)
+		}
+	case op == 22:
 		w.configure()
-	case op == 18:
+	case w.byte(2) == 0:
 		w.block()
 	default:
 		u := w.units[w.byte(len(w.units))]
@@ -164,7 +183,7 @@ func (w *world) login(i int) {
 	if w.ports[i] != nil {
 		return
 	}
-	p := &fuzzPort{w: w, name: string(rune('a' + i)), index: i}
+	p := &fuzzPort{w: w, name: string(rune('a' + i)), index: i, batches: i > 0}
 	w.printf("login %s", p.name)
 	w.ports[i] = p
 	var err error
@@ -175,20 +194,23 @@ func (w *world) login(i int) {
 }
 
 func (w *world) submit(p *fuzzPort) {
-	cdb := [][]byte{read1, read1, write1, write1, tur, inquiry, {3, 0, 0, 0, 18, 0}, {0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, {0x15, 0x10, 0, 0, 0, 0}, {0xC0}}[w.byte(10)]
+	cdb := [][]byte{read1, read1, read1, read1, write1, write1, tur, inquiry, {3, 0, 0, 0, 18, 0}, {0xA0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0}, {0x15, 0x10, 0, 0, 0, 0}, {0xC0}}[w.byte(12)]
 	how := w.byte(256)
-	x := &fuzzCommand{p: p, lun: uint16(how & 3), attr: []scsi.TaskAttr{scsi.Simple, scsi.Simple, scsi.Ordered, scsi.HeadOfQueue, scsi.Simple, scsi.ACA, scsi.Simple, scsi.Simple}[how>>2&7]}
+	x := &fuzzCommand{p: p, lun: uint16(w.byte(5)), plan: w.byte(256), attr: []scsi.TaskAttr{scsi.Simple, scsi.Simple, scsi.Ordered, scsi.HeadOfQueue, scsi.Simple, scsi.ACA, scsi.Simple, scsi.Simple}[how&7]}
 	if how>>5 == 7 { // NACA
 		cdb = append([]byte(nil), cdb...)
 		cdb[len(cdb)-1] |= 4
 	}
 	x.c = p.s.NewCommand()
-	x.c.Request = scsi.Request{Tag: uint64(len(w.cmds)), LUN: scsi.MakeLUN(x.lun, scsi.LUNFlat), Attr: x.attr}
+	x.c.Request = scsi.Request{Tag: uint64(len(w.cmds)), LUN: scsi.MakeLUN(x.lun, scsi.LUNFlat), Attr: x.attr, RawIn: how&8 != 0}
+	if how&0x10 != 0 && cdb[0] == read1[0] {
+		x.c.ExpectedSet, x.c.ExpectedIn = true, []uint32{0, 100, 512, 1000}[x.plan&3]
+	}
 	x.c.SetCDB(cdb)
 	w.mu.Lock()
 	w.cmds = append(w.cmds, x)
 	w.mu.Unlock()
-	w.printf("%s submit %d %02xh %v lun %d naca %v", p.name, x.c.Tag, cdb[0], x.attr, x.lun, how>>5 == 7)
+	w.printf("%s submit %d %02xh %v lun %d naca %v raw %v plan %02x", p.name, x.c.Tag, cdb[0], x.attr, x.lun, how>>5 == 7, x.c.RawIn, x.plan)
 	tag := x.c.Tag
 	p.s.Submit(x.c)
 	live := w.e.Commands()
@@ -237,6 +259,10 @@ func (w *world) complete() {
 func (w *world) finish(x *fuzzCommand, err error) {
 	w.printf("complete %d: %v", x.c.Tag, err)
 	w.clear(&x.held)
+	if x.unit.late {
+		w.provide(x, x.plan>>4&3)
+		w.provide(x, x.plan>>6)
+	}
 	if x.release != nil {
 		x.release <- err
 	} else {
@@ -253,11 +279,35 @@ func (w *world) deliver() {
 }
 
 func (w *world) sent() {
-	if x := w.pick(func(x *fuzzCommand) bool { return x.sending }); x != nil {
-		w.printf("sent %d", x.c.Tag)
-		w.clear(&x.sending)
-		x.c.ResponseSent([]error{nil, nil, errors.New("lost")}[w.byte(3)])
+	x := w.pick(func(x *fuzzCommand) bool { return x.sending })
+	if x == nil {
+		return
 	}
+	err := []error{nil, nil, errors.New("lost")}[w.byte(3)]
+	if !x.p.batches {
+		w.left([]*fuzzCommand{x})
+		x.c.ResponseSent(err)
+		return
+	}
+	list := []*fuzzCommand{x}
+	for _, o := range w.cmds {
+		if o != x && o.p == x.p && o.sending && w.byte(3) > 0 {
+			list = append(list, o)
+		}
+	}
+	x.p.s.ResponsesSent(w.left(list), err)
+}
+
+// left says that responses leave, and returns their commands.
+func (w *world) left(list []*fuzzCommand) (cmds []*scsi.Command) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, x := range list {
+		w.log = append(w.log, fmt.Sprintf("sent %d", x.c.Tag))
+		x.sending, x.lingers = false, false
+		cmds = append(cmds, x.c)
+	}
+	return cmds
 }
 
 func (w *world) manage(p *fuzzPort) {
@@ -266,7 +316,7 @@ func (w *world) manage(p *fuzzPort) {
 	if n := len(w.cmds); n > 0 {
 		f.task.Tag = uint64(n - 1 - int(f.task.Tag)%min(n, 8))
 	}
-	lun := uint16(w.byte(4))
+	lun := uint16(w.byte(5))
 	f.task.LUN, f.task.Driver = scsi.MakeLUN(lun, scsi.LUNPeripheral), f
 	var unit *fuzzUnit
 	for _, l := range w.luns(p) {
@@ -305,16 +355,23 @@ func (w *world) luns(p *fuzzPort) []engine.LUNInfo {
 // configure changes a LUN map or the groups.
 func (w *world) configure() {
 	g := w.tgt.Group([]string{"", "g"}[w.byte(2)])
-	lun, u := uint16(w.byte(4)), w.units[w.byte(len(w.units))]
+	lun, u := uint16(w.byte(5)), w.units[w.byte(len(w.units))]
 	var do func() error
-	switch what := w.byte(6); what {
-	case 0, 1:
+	switch what := w.byte(10); what {
+	case 0, 1, 8, 9:
 		w.printf("group %q map %d %s", g.Name(), lun, u.dev.Name())
 		_ = g.Map(lun, u.dev, &engine.LUNOptions{ReadOnly: what == 1})
 		return
 	case 2:
 		w.printf("group %q unmap %d", g.Name(), lun)
-		do = func() error { return g.Unmap(context.Background(), lun) }
+		ctx, cancel := context.WithCancel(context.Background())
+		if w.byte(2) == 0 {
+			cancel() // it does not wait; another call may
+		}
+		do = func() error {
+			defer cancel()
+			return g.Unmap(ctx, lun)
+		}
 	case 3:
 		w.printf("group %q replace %d %s", g.Name(), lun, u.dev.Name())
 		do = func() error { return g.Replace(context.Background(), lun, u.dev, nil) }
@@ -329,9 +386,17 @@ func (w *world) configure() {
 		u.dev.SetQueueDepth(1 + w.byte(6))
 		u.dev.SetWorkers(1 + w.byte(3))
 		return
+	case 6:
+		w.printf("remove group g")
+		g := w.tgt.Group("g")
+		do = func() error { return g.Remove(context.Background()) }
+	case 7:
+		w.printf("%s refuses nexuses", u.dev.Name())
+		u.refuse.Store(int32(1 + w.byte(3)))
+		return
 	}
 	w.waits.Go(func() {
-		if err := do(); err != nil && !errors.Is(err, engine.ErrNotFound) {
+		if err := do(); err != nil && !errors.Is(err, engine.ErrNotFound) && !errors.Is(err, context.Canceled) {
 			w.t.Error(err)
 		}
 	})
@@ -339,7 +404,7 @@ func (w *world) configure() {
 
 // block blocks a device, or ends a block.
 func (w *world) block() {
-	if n := len(w.unblock); n > 0 && w.byte(3) > 0 {
+	if n := len(w.unblock); n > 0 && w.byte(6) > 0 {
 		w.printf("unblock")
 		w.unblock[n-1]()
 		w.unblock = w.unblock[:n-1]
@@ -395,6 +460,11 @@ func (w *world) end() {
 	if s := w.e.Stats(); s.Pool.Outstanding != 0 || s.MemoryUsed != 0 || s.Live != 0 || s.Commands != uint64(len(w.cmds)) {
 		w.fail("at the end: %+v", s)
 	}
+	for _, l := range w.loans {
+		if !l.back {
+			w.fail("what command %d has lent was not given back", l.x.c.Tag)
+		}
+	}
 	for _, u := range w.units {
 		if u.attached.Load() != 0 || u.dev.Stats().Nexuses != 0 || u.dev.Stats().Live != 0 {
 			w.fail("%s: %d nexuses are attached, %+v", u.dev.Name(), u.attached.Load(), u.dev.Stats().Traffic)
@@ -424,7 +494,7 @@ func (w *world) settle() {
 			w.clear(&x.asked)
 			x.c.DataReceived(nil)
 		default:
-			w.clear(&x.sending)
+			w.left([]*fuzzCommand{x})
 			x.c.ResponseSent(nil)
 		}
 	}

@@ -19,17 +19,28 @@ type fuzzUnit struct {
 	control  scsi.Control
 	blocks   bool
 	blocked  int // guarded by w.mu; Block calls in force
+	late     bool
 	attached atomic.Int32
+	refuse   atomic.Int32 // how many nexuses are still refused
 }
 
 func (u *fuzzUnit) Describe() (scsi.Description, error) {
-	return scsi.Description{BlockSize: 512, NonBlocking: !u.blocks, Control: u.control}, nil
+	return scsi.Description{BlockSize: 512, NonBlocking: !u.blocks && !u.late, LateData: u.late, Control: u.control}, nil
 }
 
 func (u *fuzzUnit) Bind(h scsi.Host) error { u.host = h; return nil }
 
-func (u *fuzzUnit) Attach(*scsi.Nexus) error { u.attached.Add(1); return nil }
-func (u *fuzzUnit) Detach(*scsi.Nexus)       { u.attached.Add(-1) }
+func (u *fuzzUnit) Attach(n *scsi.Nexus) error {
+	if u.refuse.Load() > 0 {
+		u.refuse.Add(-1)
+		u.w.printf("%s refuses %s", u.dev.Name(), n.Initiator)
+		return scsi.LogicalUnitFailure
+	}
+	u.attached.Add(1)
+	return nil
+}
+
+func (u *fuzzUnit) Detach(*scsi.Nexus) { u.attached.Add(-1) }
 
 func (u *fuzzUnit) Reset() {
 	w := u.w
@@ -67,19 +78,10 @@ func (u *fuzzUnit) begin(c *scsi.Command) (x *fuzzCommand, hold bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	x = w.cmds[c.Tag]
-	x.unit = u
-	switch {
-	case x.responded || x.held || x.asked:
-		w.fail("command %d is executed in the wrong state: %+v", c.Tag, x)
-	case u.blocked > 0:
-		w.fail("command %d is executed while its device is blocked", c.Tag)
-	case x.p.closed:
-		w.fail("command %d is executed after the end of its session", c.Tag)
-	}
+	u.check(x)
 	if op := c.Op().Op; op != scsi.OpRead10 && op != scsi.OpWrite10 {
 		return x, false
 	}
-	u.ordered(x)
 	x.held = true
 	if u.blocks {
 		x.release = make(chan error, 1)
@@ -89,10 +91,27 @@ func (u *fuzzUnit) begin(c *scsi.Command) (x *fuzzCommand, hold bool) {
 	return x, true
 }
 
+// check is what is checked at the beginning; w.mu is held.
+func (u *fuzzUnit) check(x *fuzzCommand) {
+	w, c := u.w, x.c
+	x.unit = u
+	switch {
+	case x.responded || x.held || x.asked:
+		w.fail("command %d is executed in the wrong state: %+v", c.Tag, x)
+	case u.blocked > 0:
+		w.fail("command %d is executed while its device is blocked", c.Tag)
+	case x.p.closed:
+		w.fail("command %d is executed after the end of its session", c.Tag)
+	}
+	if op := c.Op().Op; op == scsi.OpRead10 || op == scsi.OpWrite10 {
+		u.ordered(x)
+	}
+}
+
 // ordered checks that x may run beside what runs (SAM-5 8.6).
 func (u *fuzzUnit) ordered(x *fuzzCommand) {
 	for _, o := range u.w.cmds {
-		if !o.held || o.unit != u || u.control.TST == 1 && (o.p != x.p || o.lun != x.lun) {
+		if !o.held && !o.lingers || o.unit != u || u.control.TST == 1 && (o.p != x.p || o.lun != x.lun) {
 			continue
 		}
 		if x.attr == scsi.Ordered || x.attr == scsi.Simple && o.attr == scsi.Ordered {
@@ -103,11 +122,13 @@ func (u *fuzzUnit) ordered(x *fuzzCommand) {
 
 // fuzzPort holds data and responses back, or not, as the tag says.
 type fuzzPort struct {
-	w      *world
-	name   string
-	index  int
-	s      *engine.Session
-	closed bool // guarded by w.mu
+	w     *world
+	name  string
+	index int
+	// batches says that responses leave many at once.
+	batches bool
+	s       *engine.Session
+	closed  bool // guarded by w.mu
 }
 
 // update calls f with what is known of a command.
@@ -151,12 +172,13 @@ func (p *fuzzPort) Abort(c *scsi.Command) {
 
 func (p *fuzzPort) Respond(c *scsi.Command) {
 	p.w.printf("respond %s", describe(c))
-	hold := c.Tag%4 == 1
+	hold := c.Tag%4 == 1 || p.batches && c.Tag%4 != 0
 	p.update(c, func(x *fuzzCommand) {
 		if x.responded || x.held || x.asked || p.closed {
 			p.w.fail("command %d is responded to: %+v", c.Tag, x)
 		}
 		x.responded, x.sending = true, hold
+		p.w.data(x)
 	})
 	if !hold {
 		c.ResponseSent(nil)

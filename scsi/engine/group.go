@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -27,7 +26,7 @@ type Group struct {
 	mu      sync.Mutex
 	members []*Session // guarded by mu
 	removed bool       // guarded by mu; maps nothing any more
-	leaving []*nexus   // guarded by mu; out of reach since Remove, which waits for them
+	leaving nexusList  // guarded by mu; those out of reach that are not over
 }
 
 // lunMap is what a group maps. It is never changed, only replaced.
@@ -119,13 +118,14 @@ func (g *Group) Map(lun uint16, d *Device, opts *LUNOptions) error {
 	if err != nil {
 		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	return c.finish(context.Background())
+	c.finish()
+	return nil
 }
 
 // Replace maps another device as logical unit lun in one step, or the same one with other
 // options. Commands that are running end on the old device, new ones go to the new one,
 // and the initiators are told by INQUIRY DATA HAS CHANGED. It waits for the old device's
-// commands as Unmap does.
+// commands as Unmap does; when ctx is done first, the new device is there all the same.
 func (g *Group) Replace(ctx context.Context, lun uint16, d *Device, opts *LUNOptions) error {
 	if opts == nil {
 		opts = &LUNOptions{}
@@ -137,13 +137,14 @@ func (g *Group) Replace(ctx context.Context, lun uint16, d *Device, opts *LUNOpt
 	if err != nil {
 		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	return c.finish(ctx)
+	c.finish()
+	return awaitAll(ctx, c.gone)
 }
 
 // change is a change of a LUN map; what remains to be done without locks.
 type change struct {
 	from     *Device    // whose use ends; nil if the number was free
-	gone     []*nexus   // out of reach
+	gone     []*nexus   // out of reach, now or since an earlier change
 	replaced []*nexus   // whose initiators are to learn that it is another device
 	sessions []*Session // whose maps have changed
 }
@@ -155,6 +156,11 @@ func (g *Group) change(lun uint16, d *Device, opts *LUNOptions, mapped bool) (c 
 	cur := g.luns.Load()
 	old := cur.table.get(lun)
 	switch {
+	case d == nil && old == nil:
+		if c.gone = g.left(lun); len(c.gone) == 0 {
+			return c, ErrNotFound
+		}
+		return c, nil
 	case mapped && old == nil, d != nil && g.removed:
 		return c, ErrNotFound
 	case !mapped && old != nil:
@@ -184,15 +190,39 @@ func (g *Group) change(lun uint16, d *Device, opts *LUNOptions, mapped bool) (c 
 			c.sessions = append(c.sessions, s)
 		}
 		if was != nil {
-			c.gone = append(c.gone, was)
+			g.depart(was)
 		}
+	}
+	if mapped {
+		c.gone = g.left(lun)
 	}
 	return c, nil
 }
 
-// finish tells the initiators, lets the nexuses end that are out of reach, gives the
-// mapping's use of the device back, and waits for the last commands.
-func (c *change) finish(ctx context.Context) error {
+// depart notes nexuses that the initiators of the group cannot reach any more, before they
+// are retired; mu is held.
+func (g *Group) depart(list ...*nexus) {
+	for _, n := range list {
+		if n.left == nil {
+			n.left = g
+			g.leaving.add(n, &n.ofGroup)
+		}
+	}
+}
+
+// left returns what has been at a number and is not over; mu is held.
+func (g *Group) left(lun uint16) (list []*nexus) {
+	for n := range g.leaving.all {
+		if n.LUN == lun {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// finish tells the initiators, lets the nexuses end that are out of reach, and gives the
+// mapping's use of the device back.
+func (c *change) finish() {
 	for _, n := range c.replaced {
 		n.event(scsi.InquiryDataChanged)
 	}
@@ -207,28 +237,26 @@ func (c *change) finish(ctx context.Context) error {
 	for _, n := range c.gone {
 		n.retire()
 	}
-	for _, n := range c.gone {
-		if err := n.wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Unmap takes logical unit lun away. New commands for it are refused at once; Unmap
-// waits for those that are running to end. When ctx is done first it returns ctx's
-// error; the logical unit is gone all the same, and its last commands end by themselves.
+// waits for those that are running to end, also those of initiators that have left the
+// group or log out. When ctx is done first it returns ctx's error; the logical unit is gone
+// all the same, and its last commands end by themselves. Unmap may be called again then: it
+// waits for them, and fails with ErrNotFound if there are none any more.
 func (g *Group) Unmap(ctx context.Context, lun uint16) error {
 	c, err := g.change(lun, nil, nil, true)
 	if err != nil {
 		return fmt.Errorf("engine: target %q: LUN %d: %w", g.t.name, lun, err)
 	}
-	return c.finish(ctx)
+	c.finish()
+	return awaitAll(ctx, c.gone)
 }
 
 // Remove takes the group away: its initiators see the logical units of the group that
 // they belong to then. It waits for running commands of logical units that they do not see
-// any more, as Unmap does, and may be called again. The default group stays.
+// any more, as Unmap does; when ctx is done first they are out of reach all the same, and
+// Remove may be called again to wait for them. The default group stays.
 func (g *Group) Remove(ctx context.Context) error {
 	if g == g.t.def {
 		return fmt.Errorf("engine: target %q: the default group stays", g.t.name)
@@ -243,23 +271,8 @@ func (g *Group) Remove(ctx context.Context) error {
 	}
 	g.patterns = nil
 	g.t.mu.Unlock()
-	gone := regroup(g.t.sessionList())
-	g.mu.Lock()
-	g.leaving = append(g.leaving, gone...)
-	gone = slices.Clone(g.leaving)
-	g.mu.Unlock()
-	if err := g.clear(ctx); err != nil {
-		return err
-	}
-	for _, n := range gone {
-		if err := n.wait(ctx); err != nil {
-			return err
-		}
-	}
-	g.mu.Lock()
-	g.leaving = nil
-	g.mu.Unlock()
-	return nil
+	regroup(g.t.sessionList())
+	return g.clear(ctx)
 }
 
 // LUNs returns the mapped logical units in ascending order.
@@ -279,18 +292,21 @@ type LUNInfo struct {
 	ReadOnly bool   // as in LUNOptions
 }
 
-// clear unmaps everything, for good.
+// clear unmaps everything, for good, and waits for all that has been there.
 func (g *Group) clear(ctx context.Context) error {
 	g.mu.Lock()
 	g.removed = true
 	list := g.LUNs()
 	g.mu.Unlock()
 	for _, l := range list {
-		if err := g.Unmap(ctx, l.LUN); err != nil && !errors.Is(err, ErrNotFound) {
-			return err
+		if c, err := g.change(l.LUN, nil, nil, true); err == nil { // else somebody else has done it
+			c.finish()
 		}
 	}
-	return nil
+	g.mu.Lock()
+	left := slices.Collect(g.leaving.all)
+	g.mu.Unlock()
+	return awaitAll(ctx, left)
 }
 
 // join makes s a member and attaches its logical units.
@@ -313,15 +329,13 @@ func (g *Group) add(s *Session) {
 	g.members = append(g.members, s)
 }
 
-// leave takes s, which is a member, out.
+// leave takes s, which is a member, out; mu is held.
 func (g *Group) leave(s *Session) {
-	g.mu.Lock()
 	last := len(g.members) - 1
 	moved := g.members[last]
 	g.members[s.member], g.members[last] = moved, nil
 	moved.member = s.member
 	g.members = g.members[:last]
-	g.mu.Unlock()
 }
 
 // use counts a mapping of the device.

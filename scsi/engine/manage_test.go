@@ -436,3 +436,89 @@ func TestBadLUNs(t *testing.T) {
 	require.Equal(t, []string{"unknown task management function: FUNCTION NOT SUPPORTED"}, p.takeAnswers())
 	b.close()
 }
+
+// TestUnmapAgain: a call that could not wait to the end leaves commands that the next one
+// waits for, wherever their initiators are by then.
+func TestUnmapAgain(t *testing.T) {
+	for name, leave := range map[string]func(x *heirs, a *port) error{
+		"stays": func(*heirs, *port) error { return nil },
+		"moves": func(x *heirs, _ *port) error { return x.g.RemoveInitiator("a") },
+		"ends": func(_ *heirs, a *port) error {
+			a.s.Close(nil)
+			return nil
+		},
+	} {
+		for when, early := range map[string]bool{"before": true, "in between": false} {
+			t.Run(name+" "+when, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					x := newHeirs(t)
+					require.NoError(t, x.g.Map(1, x.other, nil))
+					a := x.login("a", nil)
+					var held scsi.Pending
+					x.h.exec = func(c *scsi.Command) error {
+						held = c.Defer()
+						return nil
+					}
+					a.send(1, read1...)
+					if early {
+						require.NoError(t, x.tgt.Unmap(t.Context(), 0)) // so that a does not keep it
+						require.NoError(t, leave(x, a))
+						synctest.Wait()
+					}
+					for range 2 {
+						soon, cancel := context.WithTimeout(t.Context(), time.Second)
+						require.ErrorIs(t, x.g.Unmap(soon, 0), context.DeadlineExceeded)
+						cancel()
+						if !early {
+							require.NoError(t, leave(x, a))
+						}
+						early = true
+					}
+					require.Empty(t, a.take())
+					require.NoError(t, x.g.Map(0, x.other, nil), "the number is free")
+					unmapped := make(chan error, 1)
+					go func() { unmapped <- x.g.Unmap(t.Context(), 0) }()
+					synctest.Wait()
+					require.Empty(t, unmapped)
+					held.Done(nil)
+					require.NoError(t, <-unmapped)
+					require.Len(t, a.take(), 1)
+					synctest.Wait()
+					require.ErrorIs(t, x.g.Unmap(t.Context(), 0), engine.ErrNotFound)
+					require.NoError(t, x.g.Unmap(t.Context(), 1), "another number is not concerned")
+					x.close()
+				})
+			})
+		}
+	}
+}
+
+// TestRemoveGroupUnmapsAll: a stuck command of one logical unit keeps no other one mapped.
+func TestRemoveGroupUnmapsAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		x := newHeirs(t)
+		require.NoError(t, x.g.Map(1, x.other, nil))
+		a := x.login("a", nil)
+		var held scsi.Pending
+		x.h.exec = func(c *scsi.Command) error {
+			held = c.Defer()
+			return nil
+		}
+		a.send(1, read1...)
+		require.NoError(t, x.tgt.Unmap(t.Context(), 0))
+		for range 2 {
+			soon, cancel := context.WithTimeout(t.Context(), time.Second)
+			require.ErrorIs(t, x.g.Remove(soon), context.DeadlineExceeded)
+			cancel()
+			require.Empty(t, x.g.LUNs())
+			require.NoError(t, x.other.Remove(t.Context()))
+		}
+		removed := make(chan error, 1)
+		go func() { removed <- x.g.Remove(t.Context()) }()
+		synctest.Wait()
+		require.Empty(t, removed)
+		held.Done(nil)
+		require.NoError(t, <-removed)
+		x.close()
+	})
+}

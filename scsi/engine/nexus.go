@@ -37,6 +37,8 @@ type nexus struct {
 
 	ofDevice  nexusLinks // guarded by d.mu
 	ofSession nexusLinks // guarded by s.lunmu
+	ofGroup   nexusLinks // guarded by left.mu
+	left      *Group     // whose initiator cannot reach it any more; set before it is retired
 
 	uamu sync.Mutex
 	ua   uaq.Queue // guarded by uamu
@@ -106,6 +108,9 @@ func (s *Session) replace(lun uint16, m *mapping) (old, n *nexus) {
 	if n != nil || old != nil {
 		s.setLUN(lun, n)
 	}
+	if n != nil && old != nil {
+		old.bequeath(n)
+	}
 	return old, n
 }
 
@@ -116,6 +121,16 @@ func (n *nexus) queued() int64 { return n.entered - n.decided.Load() }
 // is and owns choose a nexus, and its tasks.
 func (n *nexus) is(x *nexus) bool  { return x == n }
 func (n *nexus) owns(t *task) bool { return t.n == n }
+
+// awaitAll waits for nexuses to be over.
+func awaitAll(ctx context.Context, list []*nexus) error {
+	for _, n := range list {
+		if err := n.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // retire refuses new commands, ends an ACA of the nexus, since nobody could clear it
 // any more, and lets the nexus be over when the last user is gone.
@@ -178,6 +193,9 @@ func (n *nexus) release() {
 	s.nexuses.remove(&n.ofSession)
 	n.count(&s.past, made(&s.pastLatency))
 	s.lunmu.Unlock()
+	n.left.mu.Lock()
+	n.left.leaving.remove(&n.ofGroup)
+	n.left.mu.Unlock()
 	close(n.released)
 }
 

@@ -77,7 +77,7 @@ func (t *task) alloc() (err error) {
 	t.fetch = out > 0
 	switch {
 	case in <= 0:
-	case t.n.d.desc.LateData && t.out == 0 && t.wholeBlocks():
+	case t.late():
 		t.st.Room = int(in)
 	default:
 		if t.st.Data, err = t.buffer(in); err != nil {
@@ -98,9 +98,13 @@ func (t *task) alloc() (err error) {
 	return nil
 }
 
-// NeedData implements task.Owner: the handler lends nothing, and asks for the buffer that
-// alloc has left out.
+// late tells whether data-in gets a buffer only when the handler asks for it.
+func (t *task) late() bool { return t.n.d.desc.LateData && t.out == 0 && t.wholeBlocks() }
+
+// NeedData implements task.Owner: the handler lends nothing, or does not do so any more, and
+// asks for the buffer that alloc has left out.
 func (t *task) NeedData() (err error) {
+	t.takeBack()
 	if t.st.Data, err = t.buffer(int64(t.st.Room)); err != nil {
 		return t.noMemory(err)
 	}

@@ -141,13 +141,19 @@ func (s *Session) end(reason error) {
 	<-s.ready
 	s.move.Lock()
 	s.left = true
-	s.group.Load().leave(s)
+	g := s.group.Load()
+	g.mu.Lock()
+	g.leave(s)
+	s.lunmu.Lock()
+	list := slices.Collect(s.nexuses.all) // there will be no others
+	s.lunmu.Unlock()
+	g.depart(list...)
+	g.mu.Unlock()
 	s.move.Unlock()
 	s.hold(nil, scsi.NexusReset, func(*nexus) bool { return true }).resetNexus()
 	<-s.drained()
 	s.lunmu.Lock()
 	s.luns.Store(&lunTable[*nexus]{})
-	list := slices.Collect(s.nexuses.all)
 	s.lunmu.Unlock()
 	for _, n := range list {
 		n.retire()
@@ -354,9 +360,8 @@ func (s *Session) event(e fabric.Event) {
 }
 
 // regroup moves the session to the group that it belongs to now. Logical units that are
-// the same device, mapped the same way at the same number, stay as they are. It returns the
-// others, which are retired.
-func (s *Session) regroup() []*nexus {
+// the same device, mapped the same way at the same number, stay as they are.
+func (s *Session) regroup() {
 	gone, changed := s.moved()
 	for _, n := range gone {
 		n.retire()
@@ -364,7 +369,6 @@ func (s *Session) regroup() []*nexus {
 	if changed {
 		s.lunsChanged()
 	}
-	return gone
 }
 
 // moved is regroup up to what happens under the locks; it returns what to retire.
@@ -375,7 +379,14 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	if s.left || from == g {
 		return nil, false
 	}
+	from.mu.Lock()
 	from.leave(s)
+	from.mu.Unlock()
+	defer func() {
+		from.mu.Lock()
+		from.depart(gone...)
+		from.mu.Unlock()
+	}()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.add(s)
@@ -383,6 +394,7 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	want := g.luns.Load()
 	now := s.luns.Load()
 	edit := lunEdit[*nexus]{table: *now}
+	var heirs []*nexus // of gone; nil: there is none
 	now.each(func(lun uint16, n *nexus) {
 		m := want.table.get(lun)
 		if m != nil && m.d == n.d && m.readOnly == n.ReadOnly {
@@ -392,6 +404,7 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 		if m != nil {
 			next = s.attach(lun, m, scsi.InquiryDataChanged)
 		}
+		heirs = append(heirs, next)
 		edit.set(lun, next)
 		gone, changed = append(gone, n), true
 	})
@@ -406,6 +419,11 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	})
 	if changed {
 		s.setLUNs(edit.done())
+	}
+	for i, heir := range heirs {
+		if heir != nil {
+			gone[i].bequeath(heir)
+		}
 	}
 	return gone, changed
 }

@@ -120,7 +120,8 @@ func (t *Target) Disable(ctx context.Context) error {
 }
 
 // Remove disables the target for good, unmaps its LUNs and takes it out of the engine. See
-// Disable for how it waits. After an error it may be called again.
+// Disable for how it waits. After an error it may be called again, and waits then for the
+// sessions that the call before could not wait for.
 func (t *Target) Remove(ctx context.Context) error {
 	t.refuse(ErrTargetRemoved)
 	t.requestLogout(ctx)
@@ -295,13 +296,11 @@ func (t *Target) concerned(pattern string) []*Session {
 	return list
 }
 
-// regroup moves sessions to the groups that they belong to now. It returns the nexuses that
-// are out of reach since.
-func regroup(list []*Session) (gone []*nexus) {
+// regroup moves sessions to the groups that they belong to now.
+func regroup(list []*Session) {
 	for _, s := range list {
-		gone = append(gone, s.regroup()...)
+		s.regroup()
 	}
-	return gone
 }
 
 func byID(a, b *Session) int { return cmp.Compare(a.id, b.id) }

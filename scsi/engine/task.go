@@ -113,7 +113,7 @@ func checkBuffer(b *sgv.Buf, err error, n int64) (*sgv.Buf, error) {
 var errBuffer = errors.New("engine: a BufferProvider's buffer has the wrong length")
 
 // Lend implements task.Owner.
-func (t *task) Lend(segs [][]byte, release func()) error {
+func (t *task) Lend(segs [][]byte, release func(), l handshake.Loan) error {
 	n := 0
 	for _, s := range segs {
 		n += len(s)
@@ -121,8 +121,8 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 	if t.in <= 0 || n == 0 || n != t.Room() {
 		return errLent
 	}
-	if t.st.Mapped && t.attr(t.n.d) != taskset.Simple {
-		return errLent // others wait for its end, which is to come soon
+	if l == handshake.Mapped && t.place.Attr() != taskset.Simple {
+		return errLent // others may wait for its end, which is to come soon
 	}
 	// What is lent is memory too: it stays, and grows what it is lent from, until the initiator
 	// has read its answer.
@@ -137,12 +137,26 @@ func (t *task) Lend(segs [][]byte, release func()) error {
 		t.s.limit.Release(int64(n))
 		return err
 	}
-	t.lent += int64(n)
-	if t.st.Data != nil {
-		t.st.Data.Release()
-	}
-	t.st.Data = b
+	t.st.Put(b, l)
+	t.repay() // what was lent before
+	t.lent = int64(n)
 	return nil
+}
+
+// takeBack ends what the handler has lent.
+func (t *task) takeBack() (lent bool) {
+	if lent = t.st.TakeBack(); lent {
+		t.repay()
+	}
+	return lent
+}
+
+// repay gives back what is charged for what the handler lent.
+func (t *task) repay() {
+	if t.lent != 0 {
+		t.s.limit.Release(t.lent)
+		t.lent = 0
+	}
 }
 
 var errLent = errors.New("engine: Lend of another length than that of Data, for data-out, or of changing memory for a task that is not SIMPLE")
@@ -230,8 +244,5 @@ func (t *task) release() {
 	if t.st.DataOut != nil {
 		t.st.DataOut.Release()
 	}
-	if t.lent != 0 {
-		t.s.limit.Release(t.lent)
-		t.lent = 0
-	}
+	t.repay()
 }

@@ -351,9 +351,6 @@ func (s *taskSet) abort(victim func(*task) bool, own func(*nexus) bool, w *waite
 	s.mu.Unlock()
 	for n := range losers {
 		n.addUA(scsi.CommandsCleared)
-		if now := n.s.lun(n.LUN); now != nil && now != n {
-			now.addUA(scsi.CommandsCleared) // no command reaches n any more, to hear of it there
-		}
 	}
 	for _, t := range end {
 		t.finish(errAborted)

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/goscst/goscst/fabric"
+	"github.com/goscst/goscst/internal/uaq"
 	"github.com/goscst/goscst/scsi"
 )
 
@@ -38,8 +41,45 @@ func eventOf(ua scsi.Sense) bool {
 	return false
 }
 
+// A nexus whose logical unit number is another unit's has an heir. That one tells that
+// inquiry data has changed, which makes what the old unit had to tell of itself worthless: its
+// parameters, its reservations, and its resets from then on. But the initiator must not miss
+// that commands of its are gone (SAM-5 5.14), and it reaches the heir only: what is queued of
+// that when the table changes goes to the heir, with resets, which tell it too, and so does what
+// comes later. Who queues such a condition looks for the heir under uamu, and bequeath takes
+// that lock after the table has changed: so each condition is seen by one of them.
+
+// heir is the nexus that commands reach in place of n, which has been in the session's
+// table; nil if there is none.
+func (n *nexus) heir() *nexus {
+	if now := n.s.lun(n.LUN); now != n {
+		return now
+	}
+	return nil
+}
+
+// bequeath hands over to n's heir, which is in the table by now.
+func (n *nexus) bequeath(heir *nexus) {
+	n.uamu.Lock()
+	losses := n.ua.TakeLosses()
+	if n.ua.Len() == 0 {
+		n.setGate(gateUA, false)
+	}
+	n.uamu.Unlock()
+	for _, ua := range slices.Backward(losses) {
+		heir.restoreUA(ua)
+	}
+}
+
 func (n *nexus) addUA(ua scsi.Sense) {
 	n.uamu.Lock()
+	if uaq.Cleared(ua) {
+		if heir := n.heir(); heir != nil {
+			n.uamu.Unlock()
+			heir.addUA(ua)
+			return
+		}
+	}
 	n.ua.Add(ua)
 	n.setGate(gateUA, true)
 	n.uamu.Unlock()
@@ -59,6 +99,13 @@ func (n *nexus) takeUA() scsi.Sense {
 // restoreUA puts a condition back that did not reach the initiator.
 func (n *nexus) restoreUA(ua scsi.Sense) {
 	n.uamu.Lock()
+	if uaq.Loss(ua) {
+		if heir := n.heir(); heir != nil {
+			n.uamu.Unlock()
+			heir.restoreUA(ua)
+			return
+		}
+	}
 	n.ua.Restore(ua)
 	n.setGate(gateUA, true)
 	n.uamu.Unlock()

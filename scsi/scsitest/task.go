@@ -40,6 +40,7 @@ type Task struct {
 	r       *Recorder
 	st      *task.State
 	refused error      // what an engine would have refused
+	late    bool       // Data comes when the handler asks for it
 	done    chan error // capacity 1: the end of a deferred execution
 	err     error
 	started chan struct{} // closed at the end of Start's goroutine
@@ -63,13 +64,18 @@ func (t *Task) Run() scsi.Status {
 	if t.err = t.refused; t.err != nil {
 		return statusOf(t.err)
 	}
+	if t.err = t.undo(); t.err != nil {
+		return statusOf(t.err)
+	}
 	t.st.Begin()
 	err := scsi.ErrWouldBlock
 	if t.r.try != nil {
 		err = t.r.try.TryExec(t.Command)
 	}
 	if err == scsi.ErrWouldBlock {
-		err = t.r.Handler.Exec(t.Command)
+		if err = t.undo(); err == nil {
+			err = t.r.Handler.Exec(t.Command)
+		}
 	}
 	switch parked, deferred := t.st.Return(); {
 	case parked:
@@ -82,6 +88,14 @@ func (t *Task) Run() scsi.Status {
 	}
 	t.err = err
 	return statusOf(err)
+}
+
+// undo ends what has been lent, by TryExec or by the run before.
+func (t *Task) undo() error {
+	if t.st.TakeBack() && !t.late {
+		return t.poison(t.st.Room)
+	}
+	return nil
 }
 
 // Abort cancels the command's context.
@@ -128,10 +142,7 @@ func (t *Task) Result() Result {
 
 // Release gives the data buffer back.
 func (t *Task) Release() {
-	if t.st.Data != nil {
-		t.st.Data.Release()
-		t.st.Data = nil
-	}
+	t.st.Put(nil, task.Own)
 }
 
 // setUp does what an engine does before a handler sees the command.
@@ -182,7 +193,7 @@ func (t *Task) setUp(out []byte) error {
 	case want > 0:
 		return t.fill(out[:want])
 	case in > 0 && d.LateData && blockRule(op.Rule):
-		t.st.Room = int(in)
+		t.st.Room, t.late = int(in), true
 	case in > 0:
 		return t.poison(int(in))
 	}
@@ -207,7 +218,7 @@ func (t *Task) poison(n int) error {
 	if err != nil {
 		return err
 	}
-	t.st.Data = b
+	t.st.Put(b, task.Own)
 	for _, s := range b.Segs() {
 		for i := range s {
 			s[i] = Poison
@@ -226,18 +237,18 @@ func (o *owner) DataReceived(error) {}
 func (o *owner) ResponseSent(error) {}
 func (o *owner) Reclaim()           {}
 
-// NeedData makes the buffer that was put off.
-func (o *owner) NeedData() error { return (*Task)(o).poison(o.st.Room) }
+// NeedData makes the buffer that was put off, or that takes the place of what was lent.
+func (o *owner) NeedData() error {
+	o.st.TakeBack()
+	return (*Task)(o).poison(o.st.Room)
+}
 
-func (o *owner) Lend(segs [][]byte, release func()) error {
+func (o *owner) Lend(segs [][]byte, release func(), l task.Loan) error {
 	b, err := o.r.pool.Wrap(segs, release)
 	if err != nil {
 		return err
 	}
-	if o.st.Data != nil {
-		o.st.Data.Release()
-	}
-	o.st.Data = b
+	o.st.Put(b, l)
 	return nil
 }
 

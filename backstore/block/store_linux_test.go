@@ -13,6 +13,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 func TestConformance(t *testing.T) {
@@ -218,9 +219,27 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-func TestParseNumber(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "x": 0, "-1": 0, "4096": 4096, "18446744073709551615": 1<<63 - 1} {
-		require.Equal(t, want, parseNumber(text), "%q", text)
+// TestVolatile: a device without a write cache makes a store without one, unless the page cache is in between.
+func TestVolatile(t *testing.T) {
+	s := open(t, newLoop(t, 1<<20, 512, 0).name, nil)
+	for _, tt := range []struct {
+		cache string // what sysfs says
+		opts  Options
+		want  bool
+	}{
+		{"write back\n", Options{}, true},
+		{"write through\n", Options{}, false},
+		{"", Options{}, true},
+		{"write through\n", Options{Buffered: true}, true},
+		{"write back\n", Options{WriteThrough: true}, false},
+		{"write through\n", Options{WriteThrough: true, Buffered: true}, false},
+	} {
+		root := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "7:9/queue"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "7:9/queue/write_cache"), []byte(tt.cache), 0o600))
+		s.d.queue = osfile.QueueIn(root, unix.Mkdev(7, 9))
+		require.NoError(t, s.setUp(&tt.opts))
+		require.Equal(t, tt.want, s.Geometry().Volatile, "%+v", tt)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 	"github.com/goscst/goscst/internal/leak"
 	"github.com/goscst/goscst/internal/peers"
 )
@@ -82,6 +83,40 @@ func TestDevice(t *testing.T) {
 	require.True(t, s.Geometry().ReadOnly)
 	require.NoError(t, s.Close())
 	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+}
+
+// TestVolatile: a device without a write cache makes a store without one, unless the page cache is in between.
+func TestVolatile(t *testing.T) {
+	name, dev := newLoop(t, 1<<20, 0)
+	s := open(t, name, &Options{Direct: true})
+	require.Equal(t, !osfile.QueueOf(rdev(t, dev)).WriteThrough(), s.Geometry().Volatile)
+	require.NoError(t, s.Close())
+	for _, tt := range []struct {
+		cache string // what sysfs says
+		opts  Options
+		want  bool
+	}{
+		{"write back\n", Options{Direct: true}, true},
+		{"write through\n", Options{Direct: true}, false},
+		{"", Options{Direct: true}, true},
+		{"write through\n", Options{}, true},
+	} {
+		root := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "7:9/queue"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "7:9/queue/write_cache"), []byte(tt.cache), 0o600))
+		s := &Store{}
+		s.file.Init(dev)
+		g := backstore.Geometry{Volatile: true}
+		require.NoError(t, s.lookAtDevice(&g, &tt.opts, osfile.QueueIn(root, unix.Mkdev(7, 9))))
+		require.Equal(t, tt.want, g.Volatile, "%+v", tt)
+	}
+}
+
+func rdev(t *testing.T, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	require.NoError(t, unix.Fstat(int(f.Fd()), &st))
+	return uint64(st.Rdev) //nolint:unconvert // its type differs between architectures
 }
 
 func TestLock(t *testing.T) {

@@ -116,6 +116,7 @@ func (s *Store) lookAtFile(g *backstore.Geometry, opts *Options, st *unix.Stat_t
 			return err
 		}
 	}
+	s.file.FileSystem()
 	if g.BlockSize == 0 {
 		g.BlockSize = 512
 	}

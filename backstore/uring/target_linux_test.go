@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -72,6 +73,7 @@ func TestDevice(t *testing.T) {
 	name, dev := newLoop(t, 1<<20+512, 0)
 	s := open(t, name, &Options{BlockSize: 4096, Direct: true})
 	require.EqualValues(t, 1<<20, s.Geometry().Size)
+	require.False(t, s.file.Memory, "its file in /dev is in memory, but not what is in it")
 	_, err := Open(name, nil)
 	require.ErrorIs(t, err, ErrInUse)
 	shared := open(t, name, &Options{Shared: true})
@@ -83,6 +85,21 @@ func TestDevice(t *testing.T) {
 	require.True(t, s.Geometry().ReadOnly)
 	require.NoError(t, s.Close())
 	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+}
+
+// TestMemory: a file in memory needs no ring.
+func TestMemory(t *testing.T) {
+	s := open(t, newFile(t, 1<<20, true), nil)
+	defer s.Close()
+	if !s.file.Memory {
+		peers.Missing(t, "there is no file system in memory")
+	}
+	require.True(t, backstore.Caps(s).Has(backstore.CapNowait))
+	data, got := bytes.Repeat([]byte{5}, 256<<10), make([]byte, 256<<10)
+	require.NoError(t, s.TryReadv([][]byte{got}, 512), "a hole")
+	require.NoError(t, s.TryWritev([][]byte{data[:100], data[100:]}, 512))
+	require.NoError(t, s.TryReadv([][]byte{got[:4096], got[4096:]}, 512))
+	require.True(t, bytes.Equal(data, got))
 }
 
 // TestVolatile: a device without a write cache makes a store without one, unless the page cache is in between.

@@ -159,7 +159,8 @@ func (t *task) move(op *backstore.Op) error {
 				return err
 			}
 		}
-		t.n = int(min(t.left, int64(len(t.buffer))))
+		room := int64(len(t.buffer)) - t.off&int64(t.s.file.BlockSize-1) // ends with a block
+		t.n = int(min(t.left, room))
 		if write {
 			c := t.cur
 			c.Gather(t.buffer[:t.n])

@@ -146,6 +146,28 @@ func TestBounce(t *testing.T) {
 	read.end()
 }
 
+// TestBounceEndsWithABlock: after a short transfer that ended within a block.
+func TestBounceEndsWithABlock(t *testing.T) {
+	s := bareStore(false)
+	t.Cleanup(s.file.Buffers.Drop)
+	iov := [][]byte{make([]byte, 1)} // uneven
+	for range 2048 {
+		iov = append(iov, make([]byte, 512))
+	}
+	iov = append(iov, make([]byte, 511))
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: iov}})
+	for e := mustNext(t, tk); ; e = mustNext(t, tk) {
+		require.Zero(t, (e.off+uint64(e.len))%512, "a block is cut")
+		moved := int32(min(e.len, 1000))
+		require.NoError(t, tk.took(moved))
+		if tk.left == 0 {
+			break
+		}
+	}
+	mustEnd(t, tk)
+	tk.end()
+}
+
 // TestManyElements: a vector is cut between blocks, or gathered where that is not possible.
 func TestManyElements(t *testing.T) {
 	cut := func(n, size int) (iov [][]byte) {

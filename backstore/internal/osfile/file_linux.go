@@ -118,7 +118,7 @@ func (f *File) once(kind Kind, c Cursor, off int64) (int, error) {
 	case k == 0:
 		return 0, errUneven
 	case k == 1:
-		return f.piece(kind, c.Front(), off)
+		return f.piece(kind, c.piece(off, f.BlockSize), off)
 	case kind == Read:
 		return unix.Preadv(f.FD, c.Iov[:k], off)
 	case kind == Write:

@@ -56,6 +56,23 @@ func TestMapError(t *testing.T) {
 	require.False(t, LosesData(unix.ENOSPC))
 }
 
+// TestHugePieces: one piece of memory is cut where a block ends.
+func TestHugePieces(t *testing.T) {
+	const blockSize = 64 << 10
+	huge, err := unix.Mmap(-1, 0, maxBytes+blockSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return // 32 bits of address are few
+	}
+	defer func() { require.NoError(t, unix.Munmap(huge)) }()
+	c := Cursor{Iov: [][]byte{huge}}
+	require.Equal(t, 1, c.whole(maxVec, 0, blockSize))
+	require.Equal(t, maxBytes, len(c.piece(0, blockSize)))
+	c.At = 512
+	require.Equal(t, maxBytes-512, len(c.piece(blockSize+512, blockSize)))
+	c.At = blockSize
+	require.Equal(t, maxBytes, len(c.piece(blockSize, blockSize)))
+}
+
 // TestBuffers: some are kept for the next use.
 func TestBuffers(t *testing.T) {
 	var p Buffers

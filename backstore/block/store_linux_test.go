@@ -272,6 +272,40 @@ func TestFailedFlushStays(t *testing.T) {
 	require.NoError(t, s.Readv(t.Context(), [][]byte{make([]byte, 512)}, 0))
 }
 
+// TestFailingWriteBack: what a device does not take is never told to be durable, by none of the ways, and
+// who is told first does not keep it for himself.
+func TestFailingWriteBack(t *testing.T) {
+	const size, room = 4 << 20, 1 << 20
+	data := bytes.Repeat([]byte{9}, size/2)
+	flush := func(s *Store) error { return s.Flush(t.Context(), 0, 0) }
+	fua := func(s *Store) error { return s.WritevFUA(t.Context(), [][]byte{data}, size/2) }
+	write := func(s *Store) error { return s.Writev(t.Context(), [][]byte{data}, size/2) }
+	for name, tt := range map[string]struct {
+		opts  Options
+		first func(s *Store) error
+	}{
+		"flush":         {Options{Buffered: true}, flush},
+		"FUA":           {Options{Buffered: true}, fua},
+		"write-through": {Options{Buffered: true, WriteThrough: true}, write},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, newFailing(t, size, room).name, &tt.opts)
+			var events []backstore.EventKind
+			defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
+			if !tt.opts.WriteThrough {
+				require.NoError(t, write(s), "the page cache takes it")
+			}
+			require.Error(t, tt.first(s))
+			require.Error(t, flush(s), "forgotten")
+			require.Error(t, fua(s), "forgotten")
+			if tt.opts.WriteThrough {
+				require.Error(t, s.Writev(t.Context(), [][]byte{make([]byte, 512)}, 0), "forgotten")
+			}
+			require.Equal(t, []backstore.EventKind{backstore.EventFault}, events)
+		})
+	}
+}
+
 // TestManyElements moves vectors beyond the limits of the system, even and uneven.
 func TestManyElements(t *testing.T) {
 	for _, opts := range []*Options{nil, {Buffered: true}} {

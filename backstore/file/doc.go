@@ -42,8 +42,9 @@
 //
 // When fsync or fdatasync reports an error, the system may have thrown the dirty pages away and
 // marked them clean, so that the next call succeeds although data is lost. A Store therefore
-// remembers the first failure: every later Flush and WritevFUA returns it, and EventFault is sent,
-// until the file has been closed and opened again and somebody has looked at what is in it.
+// remembers the first failure: every later Flush and WritevFUA returns it, with WriteThrough also
+// every Writev, and EventFault is sent, until the file has been closed and opened again and somebody
+// has looked at what is in it.
 //
 // # Systems
 //

@@ -41,7 +41,7 @@
 //
 // Files are neither created nor resized; [Store.Refresh] looks at their length. There is no map of
 // allocated blocks. Failed flushes are remembered in the same way: after the first one every later Flush and
-// WritevFUA fails, until the store is opened again.
+// WritevFUA fails, and with WriteThrough but without O_DIRECT every Writev, until the store is opened again.
 //
 // # When it pays
 //

@@ -1,7 +1,6 @@
 package backstoretest
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -220,36 +219,6 @@ func (s *suite) testNowait(t *testing.T, b backstore.Backstore, a backstore.Abil
 		}
 	})
 	t.Logf("%d transfers moved, %d would have blocked", moved, blocked)
-}
-
-func (s *suite) testLend(t *testing.T, b backstore.Backstore, a backstore.Abilities) {
-	rng := newRand(t)
-	prefix := []byte("kept")
-	lent, refused := 0, 0
-	eachRange(t, b, func(want []byte, base int64, e backstore.Extent) {
-		p := part(want, base, e)
-		iov, release, ok := a.Lender.Lend(e.Off, e.Len, [][]byte{prefix})
-		if !ok {
-			require.Nil(t, release)
-			require.Len(t, iov, 1, "dst must come back unchanged")
-			refused++
-			return
-		}
-		lent++
-		require.Equal(t, "kept", string(iov[0]))
-		old := slices.Clone(p)
-		requireSame(t, old, bytes.Join(iov[1:], nil), e.Off, "lent")
-		fill(rng, p)
-		mustWrite(t, b, p, e.Off)
-		requireSame(t, old, bytes.Join(iov[1:], nil), e.Off, "lent memory after a write")
-		if a.Unmapper != nil {
-			require.NoError(t, a.Unmapper.Unmap(t.Context(), []backstore.Extent{e}))
-			clear(p)
-			requireSame(t, old, bytes.Join(iov[1:], nil), e.Off, "lent memory after an unmap")
-		}
-		release()
-	})
-	t.Logf("%d ranges lent, %d not", lent, refused)
 }
 
 func (s *suite) testVerify(t *testing.T, b backstore.Backstore, a backstore.Abilities) {

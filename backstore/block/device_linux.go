@@ -14,7 +14,7 @@ import (
 // device is the open device.
 type device struct {
 	osfile.File
-	queue queue
+	queue osfile.Queue
 }
 
 // openDevice opens a block device. One that is write-protected is opened for reading.
@@ -93,7 +93,7 @@ func (d *device) look() error {
 		return fmt.Errorf("block: %s has blocks of %d bytes", d.F.Name(), n)
 	}
 	d.Unit = int(n)
-	d.queue = queueOf(uint64(st.Rdev)) //nolint:unconvert // its type differs between architectures
+	d.queue = osfile.QueueOf(uint64(st.Rdev)) //nolint:unconvert // its type differs between architectures
 	return nil
 }
 

@@ -27,7 +27,8 @@
 // # Failed flushes
 //
 // As in package file, the first flush that fails is remembered: the kernel may have dropped what it could
-// not write. Every later Flush and WritevFUA fails until the device is opened again.
+// not write. Every later Flush and WritevFUA fails until the device is opened again, and every Writev of a
+// store that is Buffered and WriteThrough.
 //
 // On other systems Open returns errors.ErrUnsupported.
 package block

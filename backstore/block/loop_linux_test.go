@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,11 +27,6 @@ type loop struct {
 // newLoop makes a device of size bytes in blocks of blockSize.
 func newLoop(t testing.TB, size int64, blockSize uint32, flags uint32) *loop {
 	t.Helper()
-	ctl, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
-	if err != nil {
-		peers.Missing(t, "no loop devices: "+err.Error())
-	}
-	defer ctl.Close()
 	dir, err := os.MkdirTemp("/dev/shm", "goscst") // flushes are faster there
 	if err != nil {
 		dir = t.TempDir()
@@ -40,6 +36,17 @@ func newLoop(t testing.TB, size int64, blockSize uint32, flags uint32) *loop {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, back.Close()) })
 	require.NoError(t, back.Truncate(size))
+	return newLoopOn(t, back, blockSize, flags)
+}
+
+// newLoopOn is newLoop on a file that is open.
+func newLoopOn(t testing.TB, back *os.File, blockSize uint32, flags uint32) *loop {
+	t.Helper()
+	ctl, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	if err != nil {
+		peers.Missing(t, "no loop devices: "+err.Error())
+	}
+	defer ctl.Close()
 	for range 50 { // somebody else may take the free one
 		n, err := unix.IoctlRetInt(int(ctl.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
@@ -64,6 +71,36 @@ func newLoop(t testing.TB, size int64, blockSize uint32, flags uint32) *loop {
 	}
 	t.Fatal("no loop device stays free")
 	return nil
+}
+
+// newFailing makes a device of size bytes which fails when room bytes are written.
+func newFailing(t testing.TB, size int64, room int) *loop {
+	t.Helper()
+	dir := t.TempDir()
+	var back *os.File
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlock it: the mount ends with the thread and the file
+		done <- func() (err error) {
+			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+				return err
+			}
+			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+				return err
+			}
+			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", room)); err != nil {
+				return err
+			}
+			back, err = os.Create(filepath.Join(dir, "disk"))
+			return err
+		}()
+	}()
+	if err := <-done; err != nil {
+		peers.Missing(t, "a small file system in memory: "+err.Error())
+	}
+	t.Cleanup(func() { require.NoError(t, back.Close()) })
+	require.NoError(t, back.Truncate(size))
+	return newLoopOn(t, back, 512, 0)
 }
 
 // resize changes the device.

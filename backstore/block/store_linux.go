@@ -64,10 +64,9 @@ func (s *Store) setUp(opts *Options) error {
 		Size:       size,
 		BlockSize:  d.BlockSize,
 		Rotational: d.rotational(),
-		// Without a word from sysfs there may be a cache.
-		Volatile: !opts.WriteThrough && (opts.Buffered || d.queue.text("write_cache") != "write through"),
-		ReadOnly: d.readOnly(),
-		Without:  opts.Without,
+		Volatile:   !opts.WriteThrough && (opts.Buffered || !d.queue.WriteThrough()),
+		ReadOnly:   d.readOnly(),
+		Without:    opts.Without,
 	}
 	if n, err := ioctlGet[uint32](d.FD, unix.BLKPBSZGET); err == nil && n&(n-1) == 0 {
 		g.PhysBlockSize = max(int(n), d.BlockSize)
@@ -75,8 +74,8 @@ func (s *Store) setUp(opts *Options) error {
 	if n, err := ioctlGet[uint32](d.FD, unix.BLKIOOPT); err == nil && int64(n)%int64(d.BlockSize) == 0 && n < 1<<30 {
 		g.OptimalIO = int(n)
 	}
-	if d.queue.number("write_zeroes_max_bytes") == 0 {
-		s.discards = opts.DiscardZeroes && d.queue.number("discard_max_bytes") > 0
+	if d.queue.Number("write_zeroes_max_bytes") == 0 {
+		s.discards = opts.DiscardZeroes && d.queue.Number("discard_max_bytes") > 0
 		if !s.discards {
 			g.Without |= backstore.CapUnmap
 		}
@@ -84,7 +83,7 @@ func (s *Store) setUp(opts *Options) error {
 	if opts.Shared { // the kernel refuses both while somebody else uses the device exclusively
 		g.Without |= backstore.CapUnmap | backstore.CapZero
 	}
-	s.unit = units{start: d.queue.discardAlignment(), size: d.queue.number("discard_granularity")}
+	s.unit = units{start: d.queue.DiscardAlignment(), size: d.queue.Number("discard_granularity")}
 	if n := s.unit.size; n > 0 && n%int64(d.BlockSize) == 0 && n < 1<<30 {
 		g.DiscardUnit = int(n)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 func TestConformance(t *testing.T) {
@@ -218,9 +219,27 @@ func TestDiscard(t *testing.T) {
 	}
 }
 
-func TestParseNumber(t *testing.T) {
-	for text, want := range map[string]int64{"": 0, "x": 0, "-1": 0, "4096": 4096, "18446744073709551615": 1<<63 - 1} {
-		require.Equal(t, want, parseNumber(text), "%q", text)
+// TestVolatile: a device without a write cache makes a store without one, unless the page cache is in between.
+func TestVolatile(t *testing.T) {
+	s := open(t, newLoop(t, 1<<20, 512, 0).name, nil)
+	for _, tt := range []struct {
+		cache string // what sysfs says
+		opts  Options
+		want  bool
+	}{
+		{"write back\n", Options{}, true},
+		{"write through\n", Options{}, false},
+		{"", Options{}, true},
+		{"write through\n", Options{Buffered: true}, true},
+		{"write back\n", Options{WriteThrough: true}, false},
+		{"write through\n", Options{WriteThrough: true, Buffered: true}, false},
+	} {
+		root := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "7:9/queue"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "7:9/queue/write_cache"), []byte(tt.cache), 0o600))
+		s.d.queue = osfile.QueueIn(root, unix.Mkdev(7, 9))
+		require.NoError(t, s.setUp(&tt.opts))
+		require.Equal(t, tt.want, s.Geometry().Volatile, "%+v", tt)
 	}
 }
 
@@ -251,6 +270,40 @@ func TestFailedFlushStays(t *testing.T) {
 	require.ErrorIs(t, s.WritevFUA(t.Context(), [][]byte{make([]byte, 512)}, 0), unix.EIO)
 	require.Equal(t, []backstore.Event{{Kind: backstore.EventFault, Err: unix.EIO}}, events)
 	require.NoError(t, s.Readv(t.Context(), [][]byte{make([]byte, 512)}, 0))
+}
+
+// TestFailingWriteBack: what a device does not take is never told to be durable, by none of the ways, and
+// who is told first does not keep it for himself.
+func TestFailingWriteBack(t *testing.T) {
+	const size, room = 4 << 20, 1 << 20
+	data := bytes.Repeat([]byte{9}, size/2)
+	flush := func(s *Store) error { return s.Flush(t.Context(), 0, 0) }
+	fua := func(s *Store) error { return s.WritevFUA(t.Context(), [][]byte{data}, size/2) }
+	write := func(s *Store) error { return s.Writev(t.Context(), [][]byte{data}, size/2) }
+	for name, tt := range map[string]struct {
+		opts  Options
+		first func(s *Store) error
+	}{
+		"flush":         {Options{Buffered: true}, flush},
+		"FUA":           {Options{Buffered: true}, fua},
+		"write-through": {Options{Buffered: true, WriteThrough: true}, write},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, newFailing(t, size, room).name, &tt.opts)
+			var events []backstore.EventKind
+			defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
+			if !tt.opts.WriteThrough {
+				require.NoError(t, write(s), "the page cache takes it")
+			}
+			require.Error(t, tt.first(s))
+			require.Error(t, flush(s), "forgotten")
+			require.Error(t, fua(s), "forgotten")
+			if tt.opts.WriteThrough {
+				require.Error(t, s.Writev(t.Context(), [][]byte{make([]byte, 512)}, 0), "forgotten")
+			}
+			require.Equal(t, []backstore.EventKind{backstore.EventFault}, events)
+		})
+	}
 }
 
 // TestManyElements moves vectors beyond the limits of the system, even and uneven.

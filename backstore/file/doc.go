@@ -43,7 +43,9 @@
 // When fsync or fdatasync reports an error, the system may have thrown the dirty pages away and
 // marked them clean, so that the next call succeeds although data is lost. A Store therefore
 // remembers the first failure: every later Flush and WritevFUA returns it, and EventFault is sent,
-// until the file has been closed and opened again and somebody has looked at what is in it.
+// until the file has been closed and opened again and somebody has looked at what is in it. On Linux
+// the same goes for every Writev of a store that is WriteThrough and not Direct, which is told of
+// such failures too.
 //
 // # Systems
 //

@@ -45,11 +45,7 @@ func (h *handle) init(f *os.File, blockSize int, opts *Options) error {
 	if err := h.checkFlags(opts); err != nil {
 		return err
 	}
-	var fs unix.Statfs_t
-	if err := unix.Fstatfs(h.FD, &fs); err == nil {
-		h.Memory = uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC
-		h.coherent = coherentFS(uint32(fs.Type), opts.ReadOnly)
-	}
+	h.coherent = coherentFS(h.FileSystem(), opts.ReadOnly)
 	if !h.Direct {
 		return nil
 	}

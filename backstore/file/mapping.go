@@ -187,10 +187,10 @@ func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release fu
 }
 
 // mapUpTo maps the first size bytes if that is possible here, as far as they are not mapped
-// yet. It is called with active held, or before anybody else has s, by one goroutine at a time,
-// and is of no use to a store that is closed.
-func (s *Store) mapUpTo(size int64) {
-	if s.base.Geometry().Without.Has(backstore.CapLendMapped) || size == 0 {
+// yet, in a store that g describes. It is called within an operation of base, or before anybody else
+// has s, by one goroutine at a time, and is of no use to a store that is closed.
+func (s *Store) mapUpTo(size int64, g backstore.Geometry) {
+	if g.Without.Has(backstore.CapLendMapped) || size == 0 {
 		return
 	}
 	m := s.mapped.Load()

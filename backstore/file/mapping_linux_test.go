@@ -398,6 +398,22 @@ func TestWhatIsNotMapped(t *testing.T) {
 	}
 }
 
+// TestTooMuchToMap: a file that there are no addresses for is not said to be lent.
+func TestTooMuchToMap(t *testing.T) {
+	dir := shm(t)
+	if dir == "" {
+		peers.Missing(t, "there is no file system in memory")
+	}
+	s, err := Open(filepath.Join(dir, "disk"), &Options{Create: true, Size: 1 << 47})
+	require.NoError(t, err)
+	defer s.Close()
+	require.False(t, backstore.Caps(s).Has(backstore.CapLendMapped))
+	_, _, ok := s.LendMapped(0, 512, nil)
+	require.False(t, ok)
+	require.NoError(t, s.Resize(1<<20))
+	require.Nil(t, s.mapped.Load(), "what was not advertised is not used")
+}
+
 // TestEmptyFileIsMappedWhenItGrows: there is nothing to map before.
 func TestEmptyFileIsMappedWhenItGrows(t *testing.T) {
 	name := filepath.Join(t.TempDir(), "disk")

@@ -39,7 +39,7 @@ func (s *Store) Refresh() error {
 		}
 		g := s.Geometry()
 		size = st.Size() - st.Size()%int64(g.BlockSize)
-		s.mapUpTo(size)
+		s.mapUpTo(size, g)
 		return size, g.ReadOnly, nil
 	})
 }
@@ -70,7 +70,7 @@ func (s *Store) setSize(size int64) (changed bool, err error) {
 	if err := s.base.Sync(); err != nil {
 		return false, err
 	}
-	s.mapUpTo(size)
+	s.mapUpTo(size, s.Geometry())
 	return s.base.SetSize(size), nil
 }
 
@@ -81,7 +81,7 @@ func (s *Store) cut(size int64) (changed bool, err error) {
 		<-gone
 	}
 	err = s.base.Alone(func() error {
-		defer func() { s.mapUpTo(s.Geometry().Size) }()
+		defer func() { g := s.Geometry(); s.mapUpTo(g.Size, g) }()
 		if err := s.h.truncate(size); err != nil {
 			return osfile.MapError(err)
 		}

@@ -152,8 +152,11 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 		return nil, err
 	}
 	g.Without |= without
+	s.mapUpTo(size, g)
+	if s.mapped.Load() == nil && size > 0 { // more than there are addresses for
+		g.Without |= backstore.CapLendMapped
+	}
 	s.base.Init(&s.h.File, &s.Broadcaster, g)
-	s.mapUpTo(size)
 	return s, nil
 }
 

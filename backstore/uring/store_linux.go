@@ -87,7 +87,7 @@ func (s *Store) accept(op *backstore.Op) (err error, over bool) {
 		return nil, g.ReadOnly && !s.base.Closed()
 	case g.ReadOnly && op.Kind != backstore.OpRead:
 		return backstore.ErrReadOnly, true
-	case op.FUA && op.Kind == backstore.OpWrite:
+	case op.Kind == backstore.OpWrite && (op.FUA || s.file.Waits()):
 		err = s.base.Err()
 		return err, err != nil
 	}

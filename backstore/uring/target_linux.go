@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 // How often, and after which pauses, exclusive use of a device is asked for again.
@@ -83,7 +83,7 @@ func (s *Store) look(opts *Options) error {
 	case unix.S_IFREG:
 		err = s.lookAtFile(g, opts, &st)
 	case unix.S_IFBLK:
-		err = s.lookAtDevice(g, opts, uint64(st.Rdev)) //nolint:unconvert // its type differs between architectures
+		err = s.lookAtDevice(g, opts, osfile.QueueOf(uint64(st.Rdev))) //nolint:unconvert // its type differs between architectures
 	default:
 		err = fmt.Errorf("uring: %s is neither a regular file nor a block device", s.file.F.Name())
 	}
@@ -116,6 +116,7 @@ func (s *Store) lookAtFile(g *backstore.Geometry, opts *Options, st *unix.Stat_t
 			return err
 		}
 	}
+	s.file.FileSystem()
 	if g.BlockSize == 0 {
 		g.BlockSize = 512
 	}
@@ -139,7 +140,7 @@ func (s *Store) lookAtFile(g *backstore.Geometry, opts *Options, st *unix.Stat_t
 	return nil
 }
 
-func (s *Store) lookAtDevice(g *backstore.Geometry, opts *Options, dev uint64) error {
+func (s *Store) lookAtDevice(g *backstore.Geometry, opts *Options, q osfile.Queue) error {
 	n, err := unix.IoctlGetInt(s.file.FD, unix.BLKSSZGET)
 	if err != nil {
 		return fmt.Errorf("uring: block size of %s: %w", s.file.F.Name(), err)
@@ -158,25 +159,17 @@ func (s *Store) lookAtDevice(g *backstore.Geometry, opts *Options, dev uint64) e
 		g.ReadOnly, g.Volatile = true, false
 	}
 	// Only a device with a command that writes zeroes frees blocks so that they read as zeroes.
-	if limit := readLimit(dev, "write_zeroes_max_bytes"); limit == "" || limit == "0" {
+	if q.Number("write_zeroes_max_bytes") == 0 {
 		g.Without |= backstore.CapUnmap
 	}
 	if opts.Shared { // the kernel refuses both while somebody else uses the device exclusively
 		g.Without |= backstore.CapUnmap | backstore.CapZero
 	}
-	g.Rotational = readLimit(dev, "rotational") == "1"
-	return nil
-}
-
-// readLimit returns a limit of a device's queue from sysfs, or "". A partition has those of its disk.
-func readLimit(dev uint64, name string) string {
-	dir := fmt.Sprintf("/sys/dev/block/%d:%d", unix.Major(dev), unix.Minor(dev))
-	for _, q := range []string{"/queue/", "/../queue/"} {
-		if b, err := os.ReadFile(dir + q + name); err == nil { // the kernel goes through the link, then up
-			return strings.TrimSpace(string(b))
-		}
+	if opts.Direct && q.WriteThrough() { // the page cache may hold what is written
+		g.Volatile = false
 	}
-	return ""
+	g.Rotational = q.Number("rotational") != 0
+	return nil
 }
 
 // length is how many bytes in whole blocks the file has now.

@@ -1,6 +1,7 @@
 package uring
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/backstoretest"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 	"github.com/goscst/goscst/internal/leak"
 	"github.com/goscst/goscst/internal/peers"
 )
@@ -71,6 +73,7 @@ func TestDevice(t *testing.T) {
 	name, dev := newLoop(t, 1<<20+512, 0)
 	s := open(t, name, &Options{BlockSize: 4096, Direct: true})
 	require.EqualValues(t, 1<<20, s.Geometry().Size)
+	require.False(t, s.file.Memory, "its file in /dev is in memory, but not what is in it")
 	_, err := Open(name, nil)
 	require.ErrorIs(t, err, ErrInUse)
 	shared := open(t, name, &Options{Shared: true})
@@ -82,6 +85,55 @@ func TestDevice(t *testing.T) {
 	require.True(t, s.Geometry().ReadOnly)
 	require.NoError(t, s.Close())
 	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+}
+
+// TestMemory: a file in memory needs no ring.
+func TestMemory(t *testing.T) {
+	s := open(t, newFile(t, 1<<20, true), nil)
+	defer s.Close()
+	if !s.file.Memory {
+		peers.Missing(t, "there is no file system in memory")
+	}
+	require.True(t, backstore.Caps(s).Has(backstore.CapNowait))
+	data, got := bytes.Repeat([]byte{5}, 256<<10), make([]byte, 256<<10)
+	require.NoError(t, s.TryReadv([][]byte{got}, 512), "a hole")
+	require.NoError(t, s.TryWritev([][]byte{data[:100], data[100:]}, 512))
+	require.NoError(t, s.TryReadv([][]byte{got[:4096], got[4096:]}, 512))
+	require.True(t, bytes.Equal(data, got))
+}
+
+// TestVolatile: a device without a write cache makes a store without one, unless the page cache is in between.
+func TestVolatile(t *testing.T) {
+	name, dev := newLoop(t, 1<<20, 0)
+	s := open(t, name, &Options{Direct: true})
+	require.Equal(t, !osfile.QueueOf(rdev(t, dev)).WriteThrough(), s.Geometry().Volatile)
+	require.NoError(t, s.Close())
+	for _, tt := range []struct {
+		cache string // what sysfs says
+		opts  Options
+		want  bool
+	}{
+		{"write back\n", Options{Direct: true}, true},
+		{"write through\n", Options{Direct: true}, false},
+		{"", Options{Direct: true}, true},
+		{"write through\n", Options{}, true},
+	} {
+		root := t.TempDir()
+		require.NoError(t, os.MkdirAll(filepath.Join(root, "7:9/queue"), 0o700))
+		require.NoError(t, os.WriteFile(filepath.Join(root, "7:9/queue/write_cache"), []byte(tt.cache), 0o600))
+		s := &Store{}
+		s.file.Init(dev)
+		g := backstore.Geometry{Volatile: true}
+		require.NoError(t, s.lookAtDevice(&g, &tt.opts, osfile.QueueIn(root, unix.Mkdev(7, 9))))
+		require.Equal(t, tt.want, g.Volatile, "%+v", tt)
+	}
+}
+
+func rdev(t *testing.T, f *os.File) uint64 {
+	t.Helper()
+	var st unix.Stat_t
+	require.NoError(t, unix.Fstat(int(f.Fd()), &st))
+	return uint64(st.Rdev) //nolint:unconvert // its type differs between architectures
 }
 
 func TestLock(t *testing.T) {

@@ -54,10 +54,10 @@ type task struct {
 	off    int64 // of what is left
 	left   int64 // bytes
 	ext    int   // extents that are begun
-	synced bool
-	bounce bool // direct I/O cannot use the caller's memory
-	punch  bool // free, where the file system can, instead of zeroing
-	freed  bool // something was freed or zeroed
+	synced bool  // no flush has to follow
+	bounce bool  // direct I/O cannot use the caller's memory
+	punch  bool  // free, where the file system can, instead of zeroing
+	freed  bool  // something was freed or zeroed
 
 	vec    []unix.Iovec
 	fixed  bool   // all of vec is memory of the arena
@@ -148,7 +148,7 @@ func (t *task) move(op *backstore.Op) error {
 	e := &t.entry
 	e.off = uint64(t.off)
 	write := op.Kind == backstore.OpWrite
-	if write && op.FUA {
+	if write && op.FUA && t.synced {
 		e.opFlags = unix.RWF_DSYNC
 	}
 	switch {
@@ -159,7 +159,8 @@ func (t *task) move(op *backstore.Op) error {
 				return err
 			}
 		}
-		t.n = int(min(t.left, int64(len(t.buffer))))
+		room := int64(len(t.buffer)) - t.off&int64(t.s.file.BlockSize-1) // ends with a block
+		t.n = int(min(t.left, room))
 		if write {
 			c := t.cur
 			c.Gather(t.buffer[:t.n])
@@ -235,7 +236,16 @@ func (t *task) took(res int32) error {
 		t.cur.Skip(n)
 	}
 	t.off, t.left = t.off+int64(n), t.left-int64(n)
+	if t.left == 0 && t.waits() {
+		return t.s.base.Err() // another one may have taken our error
+	}
 	return nil
+}
+
+// waits tells a write that waits until it is durable: its error may be that of other data.
+func (t *task) waits() bool {
+	op := t.c.Op()
+	return op.Kind == backstore.OpWrite && (op.FUA || t.s.file.Waits())
 }
 
 // refused handles the error of a step: nil means that next goes on.
@@ -269,8 +279,13 @@ func (t *task) refused(no unix.Errno) error {
 		t.bounce = true // the memory is not aligned as direct I/O wants it
 		return nil
 	}
-	if op.FUA && osfile.LosesData(no) {
+	if t.waits() && t.s.file.LosesData(no) {
 		return t.s.base.Note(no)
 	}
-	return osfile.MapError(no)
+	err := osfile.MapError(no)
+	if op.FUA && t.synced && t.s.file.Cached() && errors.Is(err, backstore.ErrNoSpace) {
+		t.synced = false // write and flush: if it was a write-back that found no space, that one finds none either
+		return nil
+	}
+	return err
 }

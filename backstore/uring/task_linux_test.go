@@ -146,6 +146,80 @@ func TestBounce(t *testing.T) {
 	read.end()
 }
 
+// TestBounceEndsWithABlock: after a short transfer that ended within a block.
+func TestBounceEndsWithABlock(t *testing.T) {
+	s := bareStore(false)
+	t.Cleanup(s.file.Buffers.Drop)
+	iov := [][]byte{make([]byte, 1)} // uneven
+	for range 2048 {
+		iov = append(iov, make([]byte, 512))
+	}
+	iov = append(iov, make([]byte, 511))
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: iov}})
+	for e := mustNext(t, tk); ; e = mustNext(t, tk) {
+		require.Zero(t, (e.off+uint64(e.len))%512, "a block is cut")
+		moved := int32(min(e.len, 1000))
+		require.NoError(t, tk.took(moved))
+		if tk.left == 0 {
+			break
+		}
+	}
+	mustEnd(t, tk)
+	tk.end()
+}
+
+// TestLossCountsForAll: a write that has to be durable and is told nothing fails if another one was told of a loss, and
+// an error is remembered, but for that of a write that was refused.
+func TestLossCountsForAll(t *testing.T) {
+	through := func() *Store {
+		s := newBareStore(false, backstore.Geometry{Size: 1 << 40, BlockSize: 512})
+		s.file.DSync = true
+		return s
+	}
+	for name, tt := range map[string]struct {
+		s   *Store
+		fua bool
+	}{"FUA": {bareStore(false), true}, "write-through": {through(), false}} {
+		t.Run(name, func(t *testing.T) {
+			op := func() *armed {
+				return &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: tt.fua, Iov: [][]byte{make([]byte, 1024)}}}
+			}
+			first, second, full := newTask(t, tt.s, op()), newTask(t, tt.s, op()), newTask(t, tt.s, op())
+			mustNext(t, full)
+			err := full.took(-int32(unix.ENOSPC))
+			if tt.fua {
+				require.NoError(t, err)
+				require.Zero(t, mustNext(t, full).opFlags, "an ordinary write")
+				err = full.took(-int32(unix.ENOSPC))
+			}
+			require.ErrorIs(t, err, backstore.ErrNoSpace)
+			require.NoError(t, tt.s.base.Err())
+			mustNext(t, first)
+			mustNext(t, second)
+			require.ErrorIs(t, first.took(-int32(unix.ENODATA)), unix.ENODATA)
+			require.NoError(t, second.took(512), "it goes on")
+			mustNext(t, second)
+			require.ErrorIs(t, second.took(512), unix.ENODATA)
+			err, over := tt.s.accept(&op().Op)
+			require.True(t, over)
+			require.ErrorIs(t, err, unix.ENODATA)
+		})
+	}
+}
+
+// TestFullThenFlushed: a durable write that finds no space, and then does, is flushed.
+func TestFullThenFlushed(t *testing.T) {
+	s := bareStore(false)
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 1024)}}})
+	require.EqualValues(t, unix.RWF_DSYNC, mustNext(t, tk).opFlags)
+	require.NoError(t, tk.took(-int32(unix.ENOSPC)))
+	mustNext(t, tk)
+	require.NoError(t, tk.took(1024))
+	require.EqualValues(t, opFsync, mustNext(t, tk).opcode)
+	require.ErrorIs(t, tk.took(-int32(unix.ENOSPC)), unix.ENOSPC)
+	require.ErrorIs(t, s.base.Err(), unix.ENOSPC)
+}
+
 // TestManyElements: a vector is cut between blocks, or gathered where that is not possible.
 func TestManyElements(t *testing.T) {
 	cut := func(n, size int) (iov [][]byte) {

@@ -19,7 +19,7 @@
 //	                  of uring and block what the device has; there with blocksize only
 //	ro                writes are refused
 //	removable         the medium can be ejected
-//	thin=off          no UNMAP; a file is allocated at once
+//	thin=off          no UNMAP; a file is allocated at once, one that exists too
 //	wce=on, wce=off   write cache; off makes every write durable when it ends
 //	direct            O_DIRECT; file and uring only
 //	arena=SIZE        memory for data that the ring knows beforehand, which saves processor time with

@@ -54,7 +54,7 @@ func (s *lunSpec) openDevice(buffered bool) (backstore.Backstore, error) {
 
 // openRing opens a file or device with open and, unless it is nil, an arena, and without a ring where the system has none.
 func (s *lunSpec) openRing(arena *uring.Arena, open func(string, *uring.Options) (backstore.Backstore, error)) (store backstore.Backstore, note string, err error) {
-	if s.size > 0 { // a ring neither makes files nor makes them longer
+	if s.size > 0 || s.thick && !s.isDevice() { // a ring neither makes files, nor makes them longer, nor fills their holes
 		f, err := s.openFile()
 		if err != nil {
 			return nil, "", err
@@ -69,10 +69,15 @@ func (s *lunSpec) openRing(arena *uring.Arena, open func(string, *uring.Options)
 		return store, "", err
 	}
 	note = "without io_uring: " + none.Error()
-	if st, err := os.Stat(s.path); err == nil && st.Mode()&os.ModeDevice != 0 {
+	if s.isDevice() {
 		store, err := s.openDevice(!s.direct)
 		return store, note, err
 	}
 	store, err = s.openFile()
 	return store, note, err
+}
+
+func (s *lunSpec) isDevice() bool {
+	st, err := os.Stat(s.path)
+	return err == nil && st.Mode()&os.ModeDevice != 0
 }

@@ -2,8 +2,10 @@ package osfile
 
 import "github.com/goscst/goscst/backstore"
 
-// maxVec is the largest number of elements of a system call (IOV_MAX).
-const maxVec = 1024
+const (
+	maxVec   = 1024    // elements of a system call (IOV_MAX)
+	maxBytes = 1 << 30 // of a system call: less than what the system cuts at, wherever a block ends
+)
 
 // Cursor is a place in a vector. It never changes the vector.
 type Cursor struct {
@@ -51,7 +53,8 @@ func (c *Cursor) Scatter(src []byte) {
 
 // whole returns how many elements one call for off takes: at least few, or all, and so many that
 // it ends with a block, whose halves would be written in two steps. 0: there is no such number up
-// to maxVec. After a transfer that ended within an element, that one goes alone.
+// to maxVec and maxBytes. After a transfer that ended within an element, that one goes alone; see piece
+// for one that is too long.
 func (c *Cursor) whole(few int, off int64, blockSize int) int {
 	most := maxVec
 	if c.At > 0 {
@@ -59,6 +62,9 @@ func (c *Cursor) whole(few int, off int64, blockSize int) int {
 	}
 	k, end := 0, int(off&int64(blockSize-1))-c.At
 	for i, b := range c.Iov[:min(len(c.Iov), most)] {
+		if i > 0 && len(b) > maxBytes-end {
+			break
+		}
 		if end += len(b); end&(blockSize-1) == 0 {
 			if k = i + 1; k >= few {
 				break
@@ -66,6 +72,15 @@ func (c *Cursor) whole(few int, off int64, blockSize int) int {
 		}
 	}
 	return k
+}
+
+// piece is what one call for off takes of the first element, if that is all of it or ends with a block.
+func (c *Cursor) piece(off int64, blockSize int) []byte {
+	b := c.Front()
+	if len(b) > maxBytes {
+		b = b[:maxBytes-int(off&int64(blockSize-1))]
+	}
+	return b
 }
 
 // aligned reports whether every element consists of units.

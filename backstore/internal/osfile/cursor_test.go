@@ -3,6 +3,7 @@ package osfile
 import (
 	"bytes"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,6 +43,18 @@ func TestWhole(t *testing.T) {
 		{Cursor{Iov: vector(400, 112), At: 100}, 8, 1<<40 + 100, 0},
 	} {
 		require.Equal(t, tt.want, tt.c.whole(tt.few, tt.off, 512), "%d elements at %d", len(tt.c.Iov), tt.off)
+	}
+}
+
+// TestHugeTransfers: the system cuts at a little less than 2 GiB, which is within a block of 64 KiB.
+func TestHugeTransfers(t *testing.T) {
+	const blockSize, size = 64 << 10, 64 << 20
+	mem := make([]byte, size)
+	for _, n := range []int{15, 16, 17, 40} {
+		c := Cursor{Iov: slices.Repeat([][]byte{mem}, n)}
+		require.Equal(t, min(n, maxBytes/size), c.whole(maxVec, 0, blockSize), "%d elements", n)
+		c.Iov = append([][]byte{mem[:blockSize-512]}, c.Iov...)
+		require.Equal(t, min(n, maxBytes/size-1)+1, c.whole(maxVec, 512, blockSize), "%d elements", n)
 	}
 }
 

@@ -35,5 +35,31 @@ func MapError(err error) error {
 	return err
 }
 
-// LosesData tells a failed write-back from a write that was refused before it took any data.
-func LosesData(err error) bool { return errors.Is(err, unix.EIO) }
+// LosesData tells the error of a write that waits until it is durable, when it may be that of a
+// write-back, from one that has refused the write before it took any data. The page cache passes on
+// whatever a device has answered, for which the system has many numbers; past it an error is that of
+// the write itself, but for what flushes the device.
+func (f *File) LosesData(err error) bool {
+	var no unix.Errno
+	switch {
+	case !errors.As(err, &no):
+		return f.Cached() && errors.Is(err, backstore.ErrFenced)
+	case f.Direct:
+		return no == unix.EIO
+	case isUnsupported(no):
+		return false
+	}
+	switch no {
+	case unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EINVAL, unix.EBADF, unix.EFAULT,
+		unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.EROFS, unix.EPERM, unix.EACCES, unix.ENOMEDIUM:
+		return false
+	}
+	return true
+}
+
+// Cached reports whether what is written goes through the page cache.
+func (f *File) Cached() bool { return !f.Direct }
+
+// Waits reports whether every write waits until the page cache has written it back: its error may be
+// that of other data.
+func (f *File) Waits() bool { return f.DSync && f.Cached() }

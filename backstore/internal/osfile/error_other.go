@@ -29,4 +29,10 @@ func MapError(err error) error {
 }
 
 // LosesData tells a failed write-back from a write that was refused before it took any data.
-func LosesData(err error) bool { return errors.Is(err, syscall.EIO) }
+func (f *File) LosesData(err error) bool { return errors.Is(err, syscall.EIO) }
+
+// Cached is true: there is no direct I/O.
+func (f *File) Cached() bool { return true }
+
+// Waits is false: only Linux is known to tell one writer of the data of another.
+func (f *File) Waits() bool { return false }

@@ -45,6 +45,18 @@ func (f *File) Close() error {
 	return f.F.Close()
 }
 
+// FileSystem tells the file system of a regular file by its magic number, 0 if it is not known, and sets
+// Memory. The files of devices are in a file system in memory too, which says nothing of the device.
+func (f *File) FileSystem() (magic uint32) {
+	var st unix.Statfs_t
+	if unix.Fstatfs(f.FD, &st) != nil {
+		return 0
+	}
+	magic = uint32(st.Type)
+	f.Memory = magic == unix.TMPFS_MAGIC || magic == unix.RAMFS_MAGIC
+	return magic
+}
+
 // DirectUnit returns what direct I/O moves multiples of, in bytes; 0: it does not work here. It is
 // not known if the system does not tell.
 func (f *File) DirectUnit() (n int, known bool) {
@@ -106,7 +118,7 @@ func (f *File) once(kind Kind, c Cursor, off int64) (int, error) {
 	case k == 0:
 		return 0, errUneven
 	case k == 1:
-		return f.piece(kind, c.Front(), off)
+		return f.piece(kind, c.piece(off, f.BlockSize), off)
 	case kind == Read:
 		return unix.Preadv(f.FD, c.Iov[:k], off)
 	case kind == Write:

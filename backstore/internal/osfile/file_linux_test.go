@@ -2,6 +2,7 @@ package osfile
 
 import (
 	"bytes"
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -52,8 +53,40 @@ func TestMapError(t *testing.T) {
 		require.Equal(t, want, MapError(no))
 	}
 	require.NoError(t, MapError(nil))
-	require.True(t, LosesData(unix.EIO))
-	require.False(t, LosesData(unix.ENOSPC))
+}
+
+// TestLosesData: a device has more ways to fail than EIO, and the page cache passes them on.
+func TestLosesData(t *testing.T) {
+	buffered, direct := &File{}, &File{Direct: true}
+	for no, want := range map[unix.Errno][2]bool{ // buffered, direct
+		unix.EIO: {true, true}, unix.ENODATA: {true, false}, unix.EREMOTEIO: {true, false}, unix.ETIMEDOUT: {true, false},
+		unix.ENOLINK: {true, false}, unix.EUCLEAN: {true, false}, unix.ENODEV: {true, false}, unix.EBADE: {true, false},
+		unix.ENOSPC: {}, unix.EDQUOT: {}, unix.EFBIG: {}, unix.EPERM: {}, unix.EROFS: {}, unix.EINVAL: {}, unix.EOPNOTSUPP: {}, unix.ENOSYS: {},
+		unix.EAGAIN: {}, unix.EINTR: {}, unix.ENOMEM: {}, unix.ENOMEDIUM: {},
+	} {
+		for _, err := range []error{no, MapError(no)} {
+			require.Equal(t, want, [2]bool{buffered.LosesData(err), direct.LosesData(err)}, "%v", err)
+		}
+	}
+	require.False(t, buffered.LosesData(context.Canceled))
+	require.False(t, buffered.LosesData(backstore.ErrBusy))
+}
+
+// TestHugePieces: one piece of memory is cut where a block ends.
+func TestHugePieces(t *testing.T) {
+	const blockSize = 64 << 10
+	huge, err := unix.Mmap(-1, 0, maxBytes+blockSize, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	if err != nil {
+		return // 32 bits of address are few
+	}
+	defer func() { require.NoError(t, unix.Munmap(huge)) }()
+	c := Cursor{Iov: [][]byte{huge}}
+	require.Equal(t, 1, c.whole(maxVec, 0, blockSize))
+	require.Equal(t, maxBytes, len(c.piece(0, blockSize)))
+	c.At = 512
+	require.Equal(t, maxBytes-512, len(c.piece(blockSize+512, blockSize)))
+	c.At = blockSize
+	require.Equal(t, maxBytes, len(c.piece(blockSize, blockSize)))
 }
 
 // TestBuffers: some are kept for the next use.

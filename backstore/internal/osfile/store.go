@@ -160,8 +160,29 @@ func (s *Store) Writev(ctx context.Context, iov [][]byte, off int64) error {
 	if err := s.beginWrite(off, backstore.Len(iov)); err != nil {
 		return err
 	}
+	if s.file.Waits() {
+		defer s.endWrite()
+		return s.waited(func() error { return s.file.Transfer(ctx, Write, iov, off) })
+	}
 	defer s.End()
 	return s.file.Transfer(ctx, Write, iov, off)
+}
+
+// waited makes a write that waits until it is durable. The system tells an error of write-back to one
+// of those who wait, and the others that all is well: what it has told one counts for all from then
+// on that he has noted it, also for those who had begun before.
+func (s *Store) waited(write func() error) error {
+	if err := s.Err(); err != nil {
+		return err
+	}
+	switch err := write(); {
+	case err == nil:
+		return s.Err()
+	case s.file.LosesData(err):
+		return s.Note(err)
+	default:
+		return err
+	}
 }
 
 // WritevFUA writes what is durable when it returns; where the system does not know that, it writes
@@ -171,15 +192,13 @@ func (s *Store) WritevFUA(ctx context.Context, iov [][]byte, off int64) error {
 		return err
 	}
 	defer s.endWrite()
-	if err := s.Err(); err != nil {
-		return err
-	}
-	switch err := s.file.Transfer(ctx, WriteSync, iov, off); {
-	case err == nil:
-		return nil
-	case LosesData(err):
-		return s.Note(err)
-	case !errors.Is(err, errors.ErrUnsupported):
+	err := s.waited(func() error { return s.file.Transfer(ctx, WriteSync, iov, off) })
+	switch {
+	case errors.Is(err, errors.ErrUnsupported):
+	case errors.Is(err, backstore.ErrNoSpace) && s.file.Cached():
+		// Refused, or the write-back of something else has found no space: if so, this one finds
+		// none either, and Sync remembers that.
+	default:
 		return err
 	}
 	if err := s.file.Transfer(ctx, Write, iov, off); err != nil {

@@ -110,6 +110,19 @@ func TestFUAFallback(t *testing.T) {
 	require.ErrorIs(t, s.Flush(t.Context(), 0, 0), syscall.EIO)
 }
 
+// TestLossCountsForAll: a write that waits and is told nothing fails if another one was told meanwhile.
+func TestLossCountsForAll(t *testing.T) {
+	s := newDisk(t)
+	require.NoError(t, s.waited(func() error { return nil }))
+	require.ErrorIs(t, s.waited(func() error { return backstore.ErrNoSpace }), backstore.ErrNoSpace)
+	require.NoError(t, s.Err(), "it was refused")
+	require.ErrorIs(t, s.waited(func() error {
+		require.ErrorIs(t, s.waited(func() error { return syscall.EIO }), syscall.EIO)
+		return nil
+	}), syscall.EIO)
+	require.ErrorIs(t, s.waited(func() error { t.Error("called"); return nil }), syscall.EIO)
+}
+
 // TestRefreshes: of two looks at the size the later one counts.
 func TestRefreshes(t *testing.T) {
 	s := newDisk(t)

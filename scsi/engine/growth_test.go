@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"testing"
 
@@ -141,19 +142,31 @@ func TestChangesAreSmall(t *testing.T) {
 			continue // which is O(what the initiator sees)
 		}
 		t.Run(name, func(t *testing.T) {
-			few := testing.AllocsPerRun(20, func() { change(t, small) })
-			many := testing.AllocsPerRun(20, func() { change(t, big) })
+			few := leastAllocs(func() { change(t, small) })
+			many := leastAllocs(func() { change(t, big) })
 			require.LessOrEqual(t, many, few+4)
 		})
 	}
 	// A login costs the same for each logical unit, and nothing for other sessions.
 	one := allocationsOfLogin(t, newCrowd(t, 1000, 1, 1))
 	two := allocationsOfLogin(t, newCrowd(t, 2000, 100, 1000))
-	require.InDelta(t, 2, two/one, 0.1)
+	three := allocationsOfLogin(t, newCrowd(t, 3000, 200, 2000))
+	t.Logf("a login allocates %v, %v and %v times", one, two, three)
+	require.InDelta(t, 1, (three-two)/(two-one), 0.1)
 }
 
 func allocationsOfLogin(t *testing.T, x *crowd) float64 {
-	return testing.AllocsPerRun(5, func() { changes["login"](t, x) })
+	return leastAllocs(func() { changes["login"](t, x) })
+}
+
+// leastAllocs is the least that f allocates in several runs: other goroutines allocate, too, now
+// and then.
+func leastAllocs(f func()) float64 {
+	least := math.Inf(1)
+	for range 8 {
+		least = min(least, testing.AllocsPerRun(1, f))
+	}
+	return least
 }
 
 // TestUnmapVisitsOneNexus: what a session has elsewhere stays as it is when a logical unit is

@@ -33,6 +33,17 @@ func newHeirs(t *testing.T) *heirs {
 	return x
 }
 
+// hold sends a READ to the first device, which ends when the test ends it.
+func (x *heirs) hold(a *port, tag uint64) (held scsi.Pending) {
+	x.h.exec = func(c *scsi.Command) error {
+		held = c.Defer()
+		return nil
+	}
+	a.send(tag, read1...)
+	x.h.exec = nil
+	return held
+}
+
 // hear sends commands until one ends well, and returns what the others were told.
 func hear(t testing.TB, p *port) (told []string) {
 	for {
@@ -84,13 +95,7 @@ func TestHeirTellsOfLoss(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					x := newHeirs(t)
 					a, b := x.login("a", nil), x.login("b", nil)
-					var held scsi.Pending
-					x.h.exec = func(c *scsi.Command) error {
-						held = c.Defer()
-						return nil
-					}
-					a.send(7, read1...)
-					x.h.exec = nil
+					held := x.hold(a, 7)
 					tt.before(x, a, b)
 					held.Done(nil)
 					synctest.Wait()
@@ -114,13 +119,7 @@ func TestHeirOfHeir(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newHeirs(t)
 		a, b := x.login("a", nil), x.login("b", nil)
-		var held scsi.Pending
-		x.h.exec = func(c *scsi.Command) error {
-			held = c.Defer()
-			return nil
-		}
-		a.send(7, read1...)
-		x.h.exec = nil
+		held := x.hold(a, 7)
 		b.manage(scsi.ClearTaskSet, 0)
 		held.Done(nil)
 		synctest.Wait()
@@ -151,12 +150,7 @@ func TestHeirOfNumber(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		x := newHeirs(t)
 		a, b := x.login("a", nil), x.login("b", nil)
-		var held scsi.Pending
-		x.h.exec = func(c *scsi.Command) error {
-			held = c.Defer()
-			return nil
-		}
-		a.send(7, read1...)
+		held := x.hold(a, 7)
 		unmapped := make(chan error, 1)
 		go func() { unmapped <- x.g.Unmap(t.Context(), 0) }()
 		synctest.Wait()
@@ -178,13 +172,7 @@ func TestHeirInBetween(t *testing.T) {
 	x := newHeirs(t)
 	a, b := x.login("a", nil), x.login("b", nil)
 	for range 300 {
-		var held scsi.Pending
-		x.h.exec = func(c *scsi.Command) error {
-			held = c.Defer()
-			return nil
-		}
-		a.send(7, read1...)
-		x.h.exec = nil
+		held := x.hold(a, 7)
 		var wg sync.WaitGroup
 		var err error
 		wg.Go(func() { err = x.g.Replace(t.Context(), 0, x.other, nil) })

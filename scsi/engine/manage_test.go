@@ -454,12 +454,7 @@ func TestUnmapAgain(t *testing.T) {
 					x := newHeirs(t)
 					require.NoError(t, x.g.Map(1, x.other, nil))
 					a := x.login("a", nil)
-					var held scsi.Pending
-					x.h.exec = func(c *scsi.Command) error {
-						held = c.Defer()
-						return nil
-					}
-					a.send(1, read1...)
+					held := x.hold(a, 1)
 					if early {
 						require.NoError(t, x.tgt.Unmap(t.Context(), 0)) // so that a does not keep it
 						require.NoError(t, leave(x, a))
@@ -499,12 +494,7 @@ func TestRemoveGroupUnmapsAll(t *testing.T) {
 		x := newHeirs(t)
 		require.NoError(t, x.g.Map(1, x.other, nil))
 		a := x.login("a", nil)
-		var held scsi.Pending
-		x.h.exec = func(c *scsi.Command) error {
-			held = c.Defer()
-			return nil
-		}
-		a.send(1, read1...)
+		held := x.hold(a, 1)
 		require.NoError(t, x.tgt.Unmap(t.Context(), 0))
 		for range 2 {
 			soon, cancel := context.WithTimeout(t.Context(), time.Second)

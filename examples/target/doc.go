@@ -23,7 +23,8 @@
 //	wce=on, wce=off   write cache; off makes every write durable when it ends
 //	direct            O_DIRECT; file and uring only
 //	arena=SIZE        memory for data that the ring knows beforehand, which saves processor time with
-//	                  direct; 2MiB to 1GiB; uring only
+//	                  direct; 2MiB to 1GiB; uring only; left out, which is said, where the system
+//	                  does not let so much be locked
 //	workers=N         blocking commands at once, 1 to 1024; default 16
 //	depth=N           commands of one initiator at once, 1 to 65536; default 128
 //	serial=TEXT       unit serial number: 1 to 64 printable characters, no comma

@@ -52,7 +52,8 @@ func (s *lunSpec) openDevice(buffered bool) (backstore.Backstore, error) {
 	return block.Open(s.path, &block.Options{BlockSize: s.block, ReadOnly: s.readOnly, Buffered: buffered})
 }
 
-// openRing opens a file or device with open and, unless it is nil, an arena, and without a ring where the system has none.
+// openRing opens a file or device with open and, unless it is nil, an arena; without the arena where the system
+// does not let it be locked in memory, and without a ring where there is none.
 func (s *lunSpec) openRing(arena *uring.Arena, open func(string, *uring.Options) (backstore.Backstore, error)) (store backstore.Backstore, note string, err error) {
 	if s.size > 0 || s.thick && !s.isDevice() { // a ring neither makes files, nor makes them longer, nor fills their holes
 		f, err := s.openFile()
@@ -63,10 +64,15 @@ func (s *lunSpec) openRing(arena *uring.Arena, open func(string, *uring.Options)
 			return nil, "", err
 		}
 	}
-	store, err = open(s.path, &uring.Options{BlockSize: s.block, PhysBlockSize: s.phys(), ReadOnly: s.readOnly, Direct: s.direct, Arena: arena})
+	o := &uring.Options{BlockSize: s.block, PhysBlockSize: s.phys(), ReadOnly: s.readOnly, Direct: s.direct, Arena: arena}
+	store, err = open(s.path, o)
 	var none *uring.UnavailableError
+	if arena != nil && errors.As(err, &none) {
+		note, o.Arena = "without arena: "+none.Error(), nil
+		store, err = open(s.path, o)
+	}
 	if !errors.As(err, &none) {
-		return store, "", err
+		return store, note, err
 	}
 	note = "without io_uring: " + none.Error()
 	if s.isDevice() {

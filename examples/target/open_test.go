@@ -16,6 +16,7 @@ import (
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/backstore/block"
 	"github.com/goscst/goscst/backstore/file"
+	"github.com/goscst/goscst/backstore/mem"
 	"github.com/goscst/goscst/backstore/uring"
 	"github.com/goscst/goscst/fabric/local"
 	"github.com/goscst/goscst/internal/peers"
@@ -93,6 +94,26 @@ func TestArena(t *testing.T) {
 	require.NoError(t, i.Close())
 	require.NoError(t, p.end())
 	require.NoError(t, l.arena.Close(), "it is closed already")
+}
+
+// TestArenaIsRefused: where the system does not let an arena be registered, the ring goes without.
+func TestArenaIsRefused(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "disk")
+	require.NoError(t, os.WriteFile(name, make([]byte, 1<<20), 0o600))
+	s := parsed(t, "uring:"+name+",arena=2MiB")
+	var tries []*uring.Arena
+	ring := mem.New(1 << 20)
+	store, note, err := s.openRing(&uring.Arena{}, func(_ string, o *uring.Options) (backstore.Backstore, error) {
+		if tries = append(tries, o.Arena); o.Arena != nil {
+			return nil, &uring.UnavailableError{Reason: "too little may be locked"}
+		}
+		return ring, nil
+	})
+	require.NoError(t, err)
+	require.Same(t, ring, store)
+	require.Equal(t, "without arena: uring: too little may be locked", note)
+	require.Len(t, tries, 2)
+	require.NoError(t, store.Close())
 }
 
 // TestBlock: a regular file is no device, and is not taken for one.

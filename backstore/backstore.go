@@ -161,6 +161,12 @@ type (
 		// time of use: a write meanwhile may show. ok is false also when to read the
 		// memory would have to wait for a device. LendMapped does not block.
 		LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool)
+		// Intact reports whether all of the store can still be had from its mapping. What was
+		// changed behind its back need not make a system call fail: of the page in which a file
+		// was cut off, the rest reads as zeroes. The caller asks before it borrows, and takes
+		// the answer for every command that had arrived by then, so that many which came
+		// together cost one look. Intact does not block.
+		Intact() bool
 	}
 
 	// Verifier checks that a range is readable. Without it: Readv and drop.

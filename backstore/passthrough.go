@@ -131,6 +131,12 @@ func (p *Passthrough) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, rele
 	return dst, nil, false
 }
 
+// Intact forwards to Inner, or says no.
+func (p *Passthrough) Intact() bool {
+	f, ok := forward[MapLender](p, CapLendMapped)
+	return ok && f.Intact()
+}
+
 // Verify forwards to Inner, or returns errors.ErrUnsupported.
 func (p *Passthrough) Verify(ctx context.Context, off, n int64) error {
 	if f, ok := forward[Verifier](p, CapVerify); ok {

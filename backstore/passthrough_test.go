@@ -53,6 +53,7 @@ func TestPassthroughRefuses(t *testing.T) {
 		require.False(t, ok)
 		_, _, ok = p.LendMapped(0, 512, nil)
 		require.False(t, ok)
+		require.False(t, p.Intact())
 		require.Zero(t, p.Identity())
 		p.Notify(func(backstore.Event) { t.Error("an event from nowhere") })()
 	}

@@ -37,7 +37,8 @@ type Request struct {
 	ExpectedSet             bool      // Dir and the expected lengths are known
 
 	// Arrived is when the transport received the command, by the clock of its session, which
-	// a transport that receives many at once reads once; 0: when it is submitted.
+	// a transport that receives many at once reads once; 0: when it is submitted. It is 0 for
+	// the handler also if the command had to wait for others since.
 	Arrived time.Duration
 
 	// RawIn says that the transport hands data-in to system calls as it is and never looks

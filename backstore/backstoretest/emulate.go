@@ -131,7 +131,7 @@ func (d *device) lend(ctx context.Context, off, n int64) ([]byte, error) {
 			return data, nil
 		}
 	}
-	if d.a.MapLender != nil {
+	if d.a.MapLender != nil && d.a.MapLender.Intact() {
 		if iov, release, ok := d.a.MapLender.LendMapped(off, n, nil); ok {
 			defer release()
 			return throughSystem(iov)

@@ -235,6 +235,8 @@ func (l *lateLender) LendMapped(off, n int64, dst [][]byte) ([][]byte, func(), b
 	return append(dst, b), func() {}, true
 }
 
+func (*lateLender) Intact() bool { return true }
+
 // miser and mappedMiser could lend, they say, but never do.
 type miser struct{ backstore.Backstore }
 
@@ -245,6 +247,8 @@ type mappedMiser struct{ backstore.Backstore }
 func (*mappedMiser) LendMapped(_, _ int64, dst [][]byte) ([][]byte, func(), bool) {
 	return dst, nil, false
 }
+
+func (*mappedMiser) Intact() bool { return true }
 
 type badCompare struct{ bare }
 

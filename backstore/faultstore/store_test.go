@@ -115,10 +115,13 @@ func (m mappedLender) LendMapped(off, n int64, dst [][]byte) ([][]byte, func(), 
 	return m.Lend(off, n, dst)
 }
 
+func (mappedLender) Intact() bool { return true }
+
 func TestLendMappedAvoidsRules(t *testing.T) {
 	s := faultstore.New(mappedLender{mem.New(1 << 20)}, nil)
 	defer s.Close()
 	require.True(t, backstore.Caps(s).Has(backstore.CapLendMapped))
+	require.True(t, s.Intact())
 	s.SetRules(faultstore.Rule{Ops: faultstore.OpRead, From: 2, Err: backstore.ErrBusy})
 	_, release, ok := s.LendMapped(0, 512, nil)
 	require.True(t, ok)

@@ -168,6 +168,13 @@ func (m *mapping) forget(off, n int64) {
 	}
 }
 
+// Intact reports whether the file is still as long as the store. Where somebody else has cut it
+// off, the system fails reads of whole pages behind its end, but the rest of its last page reads
+// as zeroes.
+func (s *Store) Intact() bool {
+	return s.mapped.Load() != nil && s.h.reaches(s.Geometry().Size)
+}
+
 // LendMapped lends the file's pages if all of the range is in the page cache. What is not, and
 // holes of files in memory, which to read would fill, go another way.
 func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
@@ -175,9 +182,7 @@ func (s *Store) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release fu
 	if m == nil || n <= 0 || !m.ref() {
 		return dst, nil, false
 	}
-	// Where somebody else has cut the file off, the system fails reads of whole pages behind its
-	// end, but the rest of its last page reads as zeroes.
-	if g := s.Geometry(); g.CheckRange(off, n) == nil && s.h.reaches(off+n) {
+	if g := s.Geometry(); g.CheckRange(off, n) == nil {
 		if iov, ok = m.append(dst, off, n, g.Size); ok {
 			return iov, m.release, true
 		}

@@ -148,24 +148,21 @@ func TestHolesInMemoryAreNotFilled(t *testing.T) {
 	require.Len(t, all, 5, "two holes")
 }
 
-// TestCutWithinAPage: of a page in which somebody else has cut off the file, what is behind its end
-// is not lent: it would read as zeroes.
+// TestCutWithinAPage: a page in which somebody else has cut off the file is not intact: what is
+// behind its end would read as zeroes.
 func TestCutWithinAPage(t *testing.T) {
 	s, _ := newMapped(t, t.TempDir(), 1<<20)
 	require.NoError(t, s.Writev(t.Context(), [][]byte{noise(1 << 20)}, 0))
-	lends := func(off, n int64) bool {
-		_, release, ok := s.LendMapped(off, n, nil)
-		if ok {
-			release()
-		}
-		return ok
-	}
-	require.True(t, lends(512<<10, 4096))
-	require.NoError(t, os.Truncate(s.h.F.Name(), 512<<10+1024))
-	require.True(t, lends(512<<10, 1024))
-	require.False(t, lends(512<<10, 1536))
-	require.False(t, lends(512<<10+1024, 512))
-	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 512<<10))
+	require.True(t, s.Intact())
+	require.NoError(t, os.Truncate(s.h.F.Name(), 1<<20-512))
+	require.False(t, s.Intact())
+	require.Error(t, s.Readv(t.Context(), [][]byte{make([]byte, 4096)}, 1<<20-4096))
+	require.NoError(t, s.Refresh())
+	require.True(t, s.Intact(), "the store is as short as the file")
+	require.NoError(t, s.Resize(2<<20))
+	require.True(t, s.Intact())
+	require.NoError(t, s.Close())
+	require.False(t, s.Intact())
 }
 
 // TestReadsDoNotUndoUnmap: what is freed while something beside it is read stays free.

@@ -3,6 +3,7 @@ package iscsi_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,6 +18,13 @@ import (
 // TestFileIsCutBehindTheTarget: READs of what is gone may cost the initiator its connection, and
 // never are GOOD; when it comes back it hears what is the matter.
 func TestFileIsCutBehindTheTarget(t *testing.T) {
+	for _, size := range []int64{4096, 384<<10 - 1024} { // before what is read, and in its last page
+		t.Run(fmt.Sprint(size), func(t *testing.T) { testCut(t, size) })
+	}
+}
+
+// testCut cuts a file of 1 MiB to size, of which 128 KiB from 256 KiB on are read.
+func testCut(t *testing.T, size int64) {
 	name := filepath.Join(t.TempDir(), "disk")
 	store, err := file.Open(name, &file.Options{Create: true, Size: 1 << 20})
 	require.NoError(t, err)
@@ -44,7 +52,7 @@ func TestFileIsCutBehindTheTarget(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(data[:len(in)], in))
 
-	require.NoError(t, os.Truncate(name, 4096))
+	require.NoError(t, os.Truncate(name, size))
 	for {
 		_, err := attempt()
 		require.Error(t, err)

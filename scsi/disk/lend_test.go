@@ -3,6 +3,7 @@ package disk_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -59,13 +60,20 @@ func TestReadLends(t *testing.T) {
 type mapLender struct {
 	backstore.Passthrough
 	lent, back int
+	looks      int
 	refuse     bool
+	cut        bool
 }
 
 func (l *mapLender) Geometry() backstore.Geometry {
 	g := l.Passthrough.Geometry()
 	g.Without &^= backstore.CapLendMapped
 	return g
+}
+
+func (l *mapLender) Intact() bool {
+	l.looks++
+	return !l.cut
 }
 
 func (l *mapLender) LendMapped(off, n int64, dst [][]byte) (iov [][]byte, release func(), ok bool) {
@@ -114,6 +122,40 @@ func TestReadLendsMapped(t *testing.T) {
 			task.Release()
 			require.Equal(t, tt.lent, l.back)
 		})
+	}
+}
+
+// TestLooksOnceForWhatArrivedTogether: that a mapping is intact is asked once for all READs that had
+// arrived by then, and for each READ of which nobody knows when it arrived.
+func TestLooksOnceForWhatArrivedTogether(t *testing.T) {
+	l := &mapLender{Passthrough: backstore.Passthrough{Inner: newMem(t, nil), Hide: backstore.CapLend}}
+	r := newRecorder(t, l, &disk.Options{})
+	for i, tt := range []struct {
+		arrived time.Duration
+		cut     bool
+		look    bool
+		lent    bool
+	}{
+		{arrived: 100, look: true, lent: true},
+		{arrived: 100, lent: true},
+		{arrived: 90, lent: true},
+		{arrived: 0, look: true, lent: true},
+		{arrived: 0, look: true, lent: true},
+		{arrived: 100, lent: true},
+		{arrived: 101, look: true, lent: true},
+		{arrived: 101, cut: true, lent: true}, // as if it had been read when the first was
+		{arrived: 102, cut: true, look: true},
+		{arrived: 102, cut: true, look: true},
+		{arrived: 0, cut: true, look: true},
+		{arrived: 102, look: true, lent: true},
+	} {
+		l.looks, l.lent, l.cut = 0, 0, tt.cut
+		task := r.Prepare(cdb(scsi.OpRead10, 0, 8, 0), nil)
+		task.Command.RawIn, task.Command.Arrived = true, tt.arrived
+		require.Equal(t, scsi.StatusGood, task.Run())
+		require.Equal(t, tt.look, l.looks == 1, "step %d: %d looks", i, l.looks)
+		require.Equal(t, tt.lent, l.lent == 1, "step %d", i)
+		task.Release()
 	}
 }
 

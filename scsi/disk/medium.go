@@ -18,6 +18,7 @@ type medium struct {
 	maxIO    int           // bytes of one call; 0: no limit
 	volatile bool          // what is written may sit in a cache until a flush
 	readOnly atomic.Bool
+	intact   atomic.Int64        // Arrived of the last READ for which the mapping was found intact
 	ab       backstore.Abilities // one that can be taken out lends nothing: it may be closed while responses are on their way
 	store    backstore.Backstore
 
@@ -152,6 +153,22 @@ func (m *medium) drain(ctx context.Context) error {
 
 // reopen lets users in again after drain.
 func (m *medium) reopen() { m.users.Add(draining) }
+
+// lends reports whether mapped memory of the store may answer c: it was intact at some time
+// since c arrived.
+func (m *medium) lends(c *scsi.Command) bool {
+	at := int64(c.Arrived)
+	if at != 0 && at <= m.intact.Load() {
+		return true
+	}
+	if !m.ab.MapLender.Intact() {
+		return false
+	}
+	if at != 0 {
+		m.intact.Store(at)
+	}
+	return true
+}
 
 // fits reports whether the store moves n bytes in one call.
 func (m *medium) fits(n int) bool { return m.maxIO == 0 || n <= m.maxIO }

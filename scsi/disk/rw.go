@@ -105,7 +105,7 @@ func lend(c *scsi.Command, m *medium, t *transfer) bool {
 		iov, release, ok = m.ab.Lender.Lend(t.off, int64(t.n), iov)
 	}
 	lend := (*scsi.Command).Lend
-	if !ok && live {
+	if !ok && live && m.lends(c) {
 		iov, release, ok = m.ab.MapLender.LendMapped(t.off, int64(t.n), iov)
 		lend = (*scsi.Command).LendMapped
 	}

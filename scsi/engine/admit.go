@@ -37,6 +37,7 @@ func (t *task) park() bool {
 		set.mu.Unlock()
 		return true
 	}
+	t.Arrived = 0 // as in order
 	t.status.move(StateBlockWait)
 	var told []*waiter
 	keep := t.waiters[:0]

@@ -164,6 +164,7 @@ func (t *task) order() {
 	}
 	set.mu.Lock()
 	if !t.aborted() && !set.m.Ask(&t.place) {
+		t.Arrived = 0 // what is known of that moment may have changed when it goes on
 		t.status.move(StateOrderWait)
 		set.update()
 		set.mu.Unlock()

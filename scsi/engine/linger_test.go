@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -222,4 +223,33 @@ func TestMappedReadsRace(t *testing.T) {
 		require.Contains(t, r, "GOOD")
 	}
 	b.close()
+}
+
+// TestArrivalIsForgottenWhileWaiting: what was known when a command arrived may not hold any more
+// when it has waited, for others or for a device to be unblocked, and the handler is told.
+func TestArrivalIsForgottenWhileWaiting(t *testing.T) {
+	l := newLending(t)
+	arrived := make(map[uint64]time.Duration)
+	l.h.exec = func(c *scsi.Command) error {
+		arrived[c.Tag] = c.Arrived
+		return nil
+	}
+	write := l.p.data
+	var held *scsi.Command
+	l.p.data = func(c *scsi.Command) { held = c }
+	l.p.ask(scsi.Request{Tag: 1, Arrived: 7}, read1...)
+	l.p.ask(scsi.Request{Tag: 2, Arrived: 7}, write1...)
+	l.p.ask(scsi.Request{Tag: 3, Arrived: 7, Attr: scsi.Ordered}, read1...)
+	l.p.ask(scsi.Request{Tag: 4, Arrived: 7}, read1...)
+	require.Equal(t, []string{"1 GOOD in=512"}, l.p.take())
+	held.DataReceived(nil)
+	l.p.data = write
+	require.Equal(t, []string{"2 GOOD", "3 GOOD in=512", "4 GOOD in=512"}, l.p.take())
+	unblock, err := l.dev.Block(t.Context())
+	require.NoError(t, err)
+	l.p.ask(scsi.Request{Tag: 5, Arrived: 7}, read1...)
+	unblock()
+	l.p.ask(scsi.Request{Tag: 6, Arrived: 7}, read1...)
+	require.Equal(t, []string{"5 GOOD in=512", "6 GOOD in=512"}, l.p.take())
+	require.Equal(t, map[uint64]time.Duration{1: 7, 2: 7, 3: 0, 4: 0, 5: 0, 6: 7}, arrived)
 }

@@ -30,8 +30,8 @@ type nexus interface {
 
 // conn is one TCP connection. Its goroutine, the reader, logs the initiator in, then
 // reads PDUs and submits commands on its own stack. Answers are sent by whoever
-// completes them (see txQueue). There is no other goroutine but, while the socket is
-// full, a flusher, one that closes it, and a timer.
+// completes them (see txQueue). There is no other goroutine but at times a flusher of answers,
+// one that closes the socket, and a timer.
 //
 // Locks: dmu comes before txq.mu; no other two are held together, and none is held
 // across a call of the engine.

@@ -19,7 +19,7 @@ type txState struct {
 	// answered makes room for another (RFC 7143 4.2.2.1).
 	firstCmdSN, freed uint32
 
-	flush   func()             // the goroutine for a full socket
+	flush   func()             // the goroutine that may wait for the socket
 	tryFn   func(uintptr) bool // one attempt
 	waitFn  func(uintptr) bool // attempts until all is written
 	callErr error              // their result
@@ -27,8 +27,8 @@ type txState struct {
 	stats   txStats
 }
 
-// maxTurns is how many batches a goroutine writes that has other things to do, before it
-// leaves the rest to a goroutine of its own.
+// maxTurns is how many batches are written without telling Go's scheduler, before the rest is left
+// to a goroutine that may wait.
 const maxTurns = 8
 
 // initTx makes the writer's functions, once, so that using them allocates nothing.
@@ -49,25 +49,23 @@ func (c *conn) initTx() {
 }
 
 // write does the writer's work until the queue is empty. Unless it may wait, it hands
-// its role to a flusher as soon as the socket is full, so that an initiator that does
-// not read holds up nobody else.
+// its role to a flusher as soon as the socket is full or after some turns, so that an initiator
+// that does not read holds up nobody else.
 func (c *conn) write(mayWait bool) {
 	for turn := 0; c.nextBatch(); turn++ {
-		var err error
-		full := c.raw == nil || turn == maxTurns
+		err := c.tx.err
+		done := err != nil
+		if !done && c.raw != nil && turn < maxTurns {
+			err = c.writeNow()
+			done = !wouldBlock(err)
+		}
 		switch {
-		case c.tx.err != nil:
-			err = c.tx.err
+		case done:
 		case mayWait:
 			err = c.writeWait()
-		case !full:
-			err = c.writeNow()
-			full = wouldBlock(err)
-		}
-		if full && !mayWait && c.tx.err == nil {
-			if c.handOver() {
-				return
-			}
+		case c.handOver():
+			return
+		default:
 			err = errConnClosed
 		}
 		c.endBatch(err)
@@ -114,9 +112,15 @@ func (c *conn) handOver() bool {
 	if c.txq.dead {
 		return false
 	}
+	c.startFlusher()
+	return true
+}
+
+// startFlusher starts a goroutine that has the role of the writer. c.txq.mu is held, and the
+// connection is not dead.
+func (c *conn) startFlusher() {
 	c.tx.bg.Add(1)
 	go c.tx.flush()
-	return true
 }
 
 // nextBatch builds the next batch, unless one is left over from before a hand-over. If

@@ -44,15 +44,20 @@ type outPDU struct {
 // txQueue is the send queue of a connection and the right to write. Whoever finds a
 // queue that nobody else takes care of takes the role of the writer and keeps it until
 // the queue is empty: the reader at the end of a batch, a goroutine of the engine that
-// completes a command, or, once the socket is full, a goroutine of its own.
+// completes the only command, or a goroutine of its own, the flusher, once the socket is full or
+// when other commands are still being executed.
 //
 //	       push, nobody writes        socket full, or its share done
 //	idle ────────────────────► writing ──────────────────────────► flushing
-//	  ▲                            │ queue empty                       │ queue empty
+//	  ▲ │                          │ queue empty                     ▲ │ queue empty
+//	  │ └──── push, others are being executed ───────────────────────┘ │
 //	  └────────────────────────────┴───────────────────────────────────┘
 //
 // While the reader has input that is already in memory (corked), the others leave
-// their items to it, and one vectored write at its end takes all.
+// their items to it, and one vectored write at its end takes all. A goroutine that completes one
+// command after another, a worker or the one that takes completions from a ring, goes on with that
+// before a flusher gets to run on its processor, which then sends what has been completed
+// meanwhile. If another processor is idle, the flusher runs there at once.
 type txQueue struct {
 	mu         sync.Mutex
 	head, tail *txItem // guarded by mu
@@ -62,6 +67,8 @@ type txQueue struct {
 	writing    bool    // guarded by mu; somebody has the role of the writer
 	corked     bool    // guarded by mu; the reader will take it
 	dead       bool    // guarded by mu; nothing can be sent any more
+	commands   uint64  // guarded by mu; how many the reader had submitted when it last uncorked
+	responses  uint64  // guarded by mu; how many commands have come back to be answered
 }
 
 // Bounds of the send queue.
@@ -93,11 +100,19 @@ func (c *conn) push(it *txItem, n int) {
 	}
 	q.tail = it
 	q.bytes += n
+	if it.kind == itemResponse {
+		q.responses++
+	}
 	if q.writing || q.corked && q.bytes < flushBytes {
 		q.mu.Unlock()
 		return
 	}
 	q.writing = true
+	if !q.corked && q.commands > q.responses {
+		c.startFlusher()
+		q.mu.Unlock()
+		return
+	}
 	q.mu.Unlock()
 	c.write(false)
 }
@@ -131,6 +146,7 @@ func (c *conn) uncork() {
 	q := &c.txq
 	q.mu.Lock()
 	q.corked = false
+	q.commands = c.stats.commands
 	if q.head == nil || q.writing {
 		q.mu.Unlock()
 		return

@@ -191,6 +191,17 @@ func (l *lab) dial(pipe bool) net.Conn {
 	return nc
 }
 
+// only returns the connection of a lab that has one.
+func (l *lab) only() *conn {
+	l.srv.mu.Lock()
+	defer l.srv.mu.Unlock()
+	require.Len(l.t, l.srv.conns, 1)
+	for c := range l.srv.conns {
+		return c
+	}
+	return nil
+}
+
 // counted waits until the counters of the oldest session are as cond wants them.
 func (l *lab) counted(cond func(Counters) bool) {
 	l.t.Helper()

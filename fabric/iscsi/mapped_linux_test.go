@@ -234,17 +234,6 @@ func TestMappedReadsUnderWay(t *testing.T) {
 	r.clearUA(2)
 }
 
-// only returns the connection of a lab that has one.
-func (l *lab) only() *conn {
-	l.srv.mu.Lock()
-	defer l.srv.mu.Unlock()
-	require.Len(l.t, l.srv.conns, 1)
-	for c := range l.srv.conns {
-		return c
-	}
-	return nil
-}
-
 // TestMappedFileIsCut: a READ whose data is gone when it is to be sent ends the connection,
 // not the process, and is not GOOD.
 func TestMappedFileIsCut(t *testing.T) {

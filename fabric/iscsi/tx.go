@@ -36,7 +36,9 @@ func (c *conn) initTx() {
 	w := &c.tx
 	w.flush = func() {
 		defer w.bg.Done()
-		c.write(true)
+		if c.txq.begin() {
+			c.write(true)
+		}
 	}
 	w.tryFn = func(fd uintptr) bool {
 		w.callErr = w.batch.writeTo(fd, !w.batch.mapped) // at most maxTurns of them
@@ -116,11 +118,25 @@ func (c *conn) handOver() bool {
 	return true
 }
 
-// startFlusher starts a goroutine that has the role of the writer. c.txq.mu is held, and the
-// connection is not dead.
+// startFlusher leaves the role of the writer to a flusher. c.txq.mu is held, and the connection is
+// not dead.
 func (c *conn) startFlusher() {
-	c.tx.bg.Add(1)
-	go c.tx.flush()
+	q := &c.txq
+	q.writing, q.left = true, true
+	if !q.flusher {
+		q.flusher = true
+		c.tx.bg.Add(1)
+		go c.tx.flush()
+	}
+}
+
+// begin reports whether the flusher that begins has the role of the writer still.
+func (q *txQueue) begin() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	left := q.left
+	q.flusher, q.left = false, false
+	return left
 }
 
 // nextBatch builds the next batch, unless one is left over from before a hand-over. If

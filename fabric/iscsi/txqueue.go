@@ -45,13 +45,15 @@ type outPDU struct {
 // queue that nobody else takes care of takes the role of the writer and keeps it until
 // the queue is empty: the reader at the end of a batch, a goroutine of the engine that
 // completes the only command, or a goroutine of its own, the flusher, once the socket is full or
-// when other commands are still being executed.
+// when other commands are still being executed. It may be long until that gets a processor: who
+// would write by himself if nobody did takes the role from it until it begins.
 //
-//	       push, nobody writes        socket full, or its share done
-//	idle ────────────────────► writing ──────────────────────────► flushing
-//	  ▲ │                          │ queue empty                     ▲ │ queue empty
-//	  │ └──── push, others are being executed ───────────────────────┘ │
-//	  └────────────────────────────┴───────────────────────────────────┘
+//	       push, nobody writes          socket full, or its share done
+//	idle ────────────────────► writing ─────────────────────────────► left ────► flushing
+//	  ▲ │                       │   ▲    uncork, or the last answer    │ ▲ it begins  │
+//	  │ │                       │   └──────────────────────────────────┘ │            │
+//	  │ └───────────────────────┼─── push, others are being executed ────┘            │
+//	  └─────────────────────────┴─── queue empty ─────────────────────────────────────┘
 //
 // While the reader has input that is already in memory (corked), the others leave
 // their items to it, and one vectored write at its end takes all. A goroutine that completes one
@@ -64,7 +66,9 @@ type txQueue struct {
 	bytes      int     // guarded by mu; data in the queue since it was last taken
 	others     int     // guarded by mu; items of kind itemPDU not yet sent, and
 	otherBytes int     // guarded by mu; the bytes of their data
-	writing    bool    // guarded by mu; somebody has the role of the writer
+	writing    bool    // guarded by mu; somebody has the role of the writer, and
+	left       bool    // guarded by mu; that is a flusher that has not begun
+	flusher    bool    // guarded by mu; there is a flusher that has not begun
 	corked     bool    // guarded by mu; the reader will take it
 	dead       bool    // guarded by mu; nothing can be sent any more
 	commands   uint64  // guarded by mu; how many the reader had submitted when it last uncorked
@@ -103,19 +107,22 @@ func (c *conn) push(it *txItem, n int) {
 	if it.kind == itemResponse {
 		q.responses++
 	}
-	if q.writing || q.corked && q.bytes < flushBytes {
+	if q.taken() || q.corked && q.bytes < flushBytes {
 		q.mu.Unlock()
 		return
 	}
-	q.writing = true
 	if !q.corked && q.commands > q.responses {
 		c.startFlusher()
 		q.mu.Unlock()
 		return
 	}
+	q.writing, q.left = true, false
 	q.mu.Unlock()
 	c.write(false)
 }
+
+// taken reports whether somebody takes care of the queue; mu is held.
+func (q *txQueue) taken() bool { return q.writing && !q.left }
 
 // send queues a PDU of the rarer kinds. If the initiator has let too many pile up, the
 // connection ends. It does not block.
@@ -147,11 +154,11 @@ func (c *conn) uncork() {
 	q.mu.Lock()
 	q.corked = false
 	q.commands = c.stats.commands
-	if q.head == nil || q.writing {
+	if q.head == nil || q.taken() {
 		q.mu.Unlock()
 		return
 	}
-	q.writing = true
+	q.writing, q.left = true, false
 	q.mu.Unlock()
 	c.write(false)
 }

@@ -146,8 +146,11 @@ func TestLooksOnceForWhatArrivedTogether(t *testing.T) {
 		{arrived: 101, cut: true, lent: true}, // as if it had been read when the first was
 		{arrived: 102, cut: true, look: true},
 		{arrived: 102, cut: true, look: true},
+		{arrived: 101, cut: true, look: true}, // what is known to be gone is not lent
 		{arrived: 0, cut: true, look: true},
 		{arrived: 102, look: true, lent: true},
+		{arrived: -1, look: true, lent: true}, // no time at all
+		{arrived: -1, cut: true, look: true},
 	} {
 		l.looks, l.lent, l.cut = 0, 0, tt.cut
 		task := r.Prepare(cdb(scsi.OpRead10, 0, 8, 0), nil)

@@ -18,7 +18,7 @@ type medium struct {
 	maxIO    int           // bytes of one call; 0: no limit
 	volatile bool          // what is written may sit in a cache until a flush
 	readOnly atomic.Bool
-	intact   atomic.Int64        // Arrived of the last READ for which the mapping was found intact
+	intact   atomic.Int64        // Arrived of the last READ for which the mapping was intact when looked at; 0: it was not
 	ab       backstore.Abilities // one that can be taken out lends nothing: it may be closed while responses are on their way
 	store    backstore.Backstore
 
@@ -158,13 +158,14 @@ func (m *medium) reopen() { m.users.Add(draining) }
 // since c arrived.
 func (m *medium) lends(c *scsi.Command) bool {
 	at := int64(c.Arrived)
-	if at != 0 && at <= m.intact.Load() {
+	if at > 0 && at <= m.intact.Load() {
 		return true
 	}
 	if !m.ab.MapLender.Intact() {
+		m.intact.Store(0) // those that came before look for themselves, too
 		return false
 	}
-	if at != 0 {
+	if at > 0 {
 		m.intact.Store(at)
 	}
 	return true

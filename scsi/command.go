@@ -37,8 +37,10 @@ type Request struct {
 	ExpectedSet             bool      // Dir and the expected lengths are known
 
 	// Arrived is when the transport received the command, by the clock of its session, which
-	// a transport that receives many at once reads once; 0: when it is submitted. It is 0 for
-	// the handler also if the command had to wait for others since.
+	// a transport that receives many at once reads once, when it has them; 0: when it is
+	// submitted. Handlers trust it: they may answer with what held at any time since, and take
+	// it for the answer to every command that had arrived by then. It is 0 for the handler also
+	// if the command had to wait for others since.
 	Arrived time.Duration
 
 	// RawIn says that the transport hands data-in to system calls as it is and never looks

@@ -33,6 +33,7 @@ var broken = map[string]struct {
 	"lends live memory":           {"Abilities/Lend", func(m *mem.Store) backstore.Backstore { return &liveLender{Backstore: m} }, Options{}},
 	"never lends":                 {"Abilities/Lend$", func(m *mem.Store) backstore.Backstore { return &miser{Backstore: m} }, Options{}},
 	"never lends what is mapped":  {"Abilities/LendMapped", func(m *mem.Store) backstore.Backstore { return &mappedMiser{Backstore: m} }, Options{}},
+	"never finds itself intact":   {"Abilities/LendMapped", func(m *mem.Store) backstore.Backstore { return &doubter{lateLender{Backstore: m}} }, Options{}},
 	"wrong miscompare offset":     {"Abilities/CompareAndWrite", func(m *mem.Store) backstore.Backstore { return &badCompare{bare{m}} }, Options{}},
 	"moves, then would block":     {"Abilities/Nowait", func(m *mem.Store) backstore.Backstore { return &hasty{whole(m)} }, Options{}},
 	"extents with gaps":           {"Abilities/Extents", func(m *mem.Store) backstore.Backstore { return &gaps{whole(m)} }, Options{}},
@@ -236,6 +237,11 @@ func (l *lateLender) LendMapped(off, n int64, dst [][]byte) ([][]byte, func(), b
 }
 
 func (*lateLender) Intact() bool { return true }
+
+// doubter lends, but nobody should ask for it.
+type doubter struct{ lateLender }
+
+func (*doubter) Intact() bool { return false }
 
 // miser and mappedMiser could lend, they say, but never do.
 type miser struct{ backstore.Backstore }

@@ -26,6 +26,10 @@ type Store struct {
 	begun   atomic.Uint64 // Datasyncs that have begun
 	covered uint64        // guarded by syncing; the last one of them that succeeded
 
+	telling sync.Mutex
+	calls   Calls      // guarded by telling
+	ended   *sync.Cond // on telling; one of calls has
+
 	// active is held for reading by every operation on the file, and for writing by Close and
 	// other exclusive work, so that none hits what has got the descriptor since.
 	active sync.RWMutex
@@ -35,6 +39,7 @@ type Store struct {
 // Init makes a store of what is described by g. Events go to events.
 func (s *Store) Init(f *File, events *backstore.Broadcaster, g backstore.Geometry) {
 	s.file, s.events, s.geo = f, events, g
+	s.ended = sync.NewCond(&s.telling)
 	s.size.Store(g.Size)
 	s.readOnly.Store(g.ReadOnly)
 }
@@ -168,21 +173,39 @@ func (s *Store) Writev(ctx context.Context, iov [][]byte, off int64) error {
 	return s.file.Transfer(ctx, Write, iov, off)
 }
 
-// waited makes a write that waits until it is durable. The system tells an error of write-back to one
-// of those who wait, and the others that all is well: what it has told one counts for all from then
-// on that he has noted it, also for those who had begun before.
+// waited makes a write that waits until it is durable.
 func (s *Store) waited(write func() error) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	switch err := write(); {
-	case err == nil:
-		return s.Err()
-	case s.file.LosesData(err):
-		return s.Note(err)
-	default:
+	return s.told(func() error {
+		err := write()
+		if err != nil && s.file.LosesData(err) {
+			return s.Note(err)
+		}
+		return err
+	})
+}
+
+// told makes a call that the system may tell of a loss, which call notes. What the system has told one
+// counts for all that had begun before he has noted it; see Calls. Past the page cache each is told of
+// his own, and waits for nobody.
+func (s *Store) told(call func() error) error {
+	s.telling.Lock()
+	k := s.calls.Begin()
+	s.telling.Unlock()
+	err := call()
+	s.telling.Lock()
+	begun := s.calls.End(k)
+	s.ended.Broadcast()
+	for err == nil && s.file.Cached() && !s.calls.Over(begun) {
+		s.ended.Wait()
+	}
+	s.telling.Unlock()
+	if err != nil {
 		return err
 	}
+	return s.Err()
 }
 
 // WritevFUA writes what is durable when it returns; where the system does not know that, it writes
@@ -246,9 +269,8 @@ func (s *Store) Flush(ctx context.Context, off, n int64) error {
 	return s.Sync()
 }
 
-// Sync is called between Begin and End, or alone. The system tells an error of write-back to one
-// caller only: of two that ask at once, the other one succeeds although its data may be what was
-// lost. So one asks at a time, and who waits is served by a call that began after it came.
+// Sync is called between Begin and End, or alone. One asks the system at a time, and who waits is
+// served by a call that began after it came. Durable writes ask too; see Calls.
 func (s *Store) Sync() error {
 	before := s.begun.Load()
 	s.syncing.Lock()
@@ -260,11 +282,16 @@ func (s *Store) Sync() error {
 		return nil
 	}
 	n := s.begun.Add(1)
-	if err := s.file.Datasync(); err != nil {
-		return s.Note(err)
+	err := s.told(func() error {
+		if err := s.file.Datasync(); err != nil {
+			return s.Note(err)
+		}
+		return nil
+	})
+	if err == nil {
+		s.covered = n
 	}
-	s.covered = n
-	return s.Err() // a durable write may have taken our error
+	return err
 }
 
 // Unmap calls do for pieces of the extents, which are checked.

@@ -45,6 +45,9 @@ type task struct {
 	group *task // a list of those that share the fdatasync of this one
 	leads bool  // has the fdatasync
 
+	call  *osfile.Call // of the step, which the kernel may tell of a loss; nil: it is no such step
+	begun uint64       // calls that had when the last one came back
+
 	step    step
 	n       int // bytes of the step
 	retries int
@@ -246,6 +249,12 @@ func (t *task) took(res int32) error {
 func (t *task) waits() bool {
 	op := t.c.Op()
 	return op.Kind == backstore.OpWrite && (op.FUA || t.s.file.Waits())
+}
+
+// told tells a step that the kernel may tell of a loss, and for which such a step of another task has to be
+// waited for. Past the page cache each is told of its own.
+func (t *task) told() bool {
+	return t.step == stepSync || t.step == stepMove && t.s.file.Cached() && t.waits()
 }
 
 // refused handles the error of a step: nil means that next goes on.

@@ -72,6 +72,7 @@ func TestReadOnlyConformance(t *testing.T) {
 				s, err := Open(newLoop(t, 1<<20, 512, tt.flags).name, &tt.opts)
 				require.NoError(t, err)
 				require.True(t, s.Geometry().ReadOnly)
+				require.False(t, s.d.ReadOnly && s.Geometry().Volatile, "there is nothing to flush")
 				return s
 			})
 		})
@@ -137,6 +138,11 @@ func TestRefresh(t *testing.T) {
 	l.protect(t, 1)
 	require.NoError(t, s.Refresh())
 	require.ErrorIs(t, s.Writev(t.Context(), block, 0), backstore.ErrReadOnly)
+	require.True(t, s.Geometry().Volatile, "it does not change")
+	fdatasync, flushed := s.d.Datasync, false
+	s.d.Datasync = func() error { flushed = true; return fdatasync() }
+	require.NoError(t, s.Flush(t.Context(), 0, 0))
+	require.True(t, flushed, "what was written before")
 	l.protect(t, 0)
 	require.NoError(t, s.Refresh())
 	require.NoError(t, s.Writev(t.Context(), block, 0))

@@ -39,7 +39,8 @@
 //
 // # What is different from package file
 //
-// Files are neither created nor resized; [Store.Refresh] looks at their length. There is no map of
+// Files are neither created nor resized; [Store.Refresh] looks at their length, and at the write protection of
+// a device. There is no map of
 // allocated blocks. Failed flushes are remembered in the same way: after the first one every later Flush and
 // WritevFUA fails, and with WriteThrough but without O_DIRECT every Writev, until the store is opened again.
 //

@@ -84,7 +84,7 @@ func (s *Store) accept(op *backstore.Op) (err error, over bool) {
 	case err != nil:
 		return err, true
 	case op.Kind == backstore.OpFlush:
-		return nil, g.ReadOnly && !s.base.Closed()
+		return nil, s.file.ReadOnly && !s.base.Closed()
 	case g.ReadOnly && op.Kind != backstore.OpRead:
 		return backstore.ErrReadOnly, true
 	case op.Kind == backstore.OpWrite && (op.FUA || s.file.Waits()):

@@ -42,7 +42,7 @@ func newLoop(t testing.TB, size int64, flags uint32) (name string, dev *os.File)
 			Fd: uint32(back.Fd()), Size: 512, Info: unix.LoopInfo64{Flags: flags | unix.LO_FLAGS_AUTOCLEAR},
 		})
 		if err == nil {
-			require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, int(flags&unix.LO_FLAGS_READ_ONLY)))
+			protect(t, dev, int(flags&unix.LO_FLAGS_READ_ONLY))
 			t.Cleanup(func() { require.NoError(t, dev.Close()) })
 			return name, dev
 		}
@@ -80,11 +80,59 @@ func TestDevice(t *testing.T) {
 	require.NoError(t, shared.Close())
 	require.NoError(t, s.Close())
 
-	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 1))
-	s = open(t, name, &Options{ReadOnly: true})
-	require.True(t, s.Geometry().ReadOnly)
-	require.NoError(t, s.Close())
-	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+	protect(t, dev, 1)
+	for _, opts := range []*Options{{ReadOnly: true}, {}, {Direct: true}} {
+		s = open(t, name, opts)
+		require.True(t, s.Geometry().ReadOnly)
+		require.NoError(t, s.Flush(t.Context(), 0, 0))
+		require.NoError(t, s.Close())
+	}
+	protect(t, dev, 0)
+}
+
+// TestReadOnlyDevice: where nothing can be written there is nothing to flush.
+func TestReadOnlyDevice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flags uint32
+		opts  Options
+	}{
+		"asked for": {0, Options{ReadOnly: true}},
+		"protected": {unix.LO_FLAGS_READ_ONLY, Options{Direct: true}},
+	} {
+		dev, _ := newLoop(t, 1<<20, tt.flags)
+		s := open(t, dev, &tt.opts)
+		require.True(t, s.Geometry().ReadOnly, name)
+		require.False(t, s.file.ReadOnly && s.Geometry().Volatile, name)
+		require.NoError(t, s.Close())
+	}
+}
+
+// protect makes a device read-only, or writable again.
+func protect(t testing.TB, dev *os.File, ro int) {
+	t.Helper()
+	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, ro))
+}
+
+// TestProtectedMeanwhile: a device that becomes read-only is seen, and what was written before is flushed.
+func TestProtectedMeanwhile(t *testing.T) {
+	name, dev := newLoop(t, 1<<20, 0)
+	s := open(t, name, nil)
+	defer s.Close()
+	var events []backstore.EventKind
+	defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
+	block := [][]byte{make([]byte, 512)}
+	require.NoError(t, s.Writev(t.Context(), block, 0))
+	protect(t, dev, 1)
+	require.NoError(t, s.Refresh())
+	require.ErrorIs(t, s.Writev(t.Context(), block, 0), backstore.ErrReadOnly)
+	require.True(t, s.Geometry().Volatile, "it does not change")
+	_, over := s.accept(&backstore.Op{Kind: backstore.OpFlush})
+	require.False(t, over, "a flush does nothing")
+	require.NoError(t, s.Flush(t.Context(), 0, 0))
+	protect(t, dev, 0)
+	require.NoError(t, s.Refresh())
+	require.NoError(t, s.Writev(t.Context(), block, 0))
+	require.Equal(t, []backstore.EventKind{backstore.EventChanged, backstore.EventChanged}, events)
 }
 
 // TestMemory: a file in memory needs no ring.

@@ -36,8 +36,11 @@ type Store struct {
 	closed bool // guarded by active
 }
 
-// Init makes a store of what is described by g. Events go to events.
+// Init makes a store of what is described by g. Events go to events. What is not open for writing has
+// nothing to flush. What is may have, also while it is write-protected: what was written before, or will
+// be afterwards; and Volatile stays as it is.
 func (s *Store) Init(f *File, events *backstore.Broadcaster, g backstore.Geometry) {
+	g.Volatile = g.Volatile && !f.ReadOnly
 	s.file, s.events, s.geo = f, events, g
 	s.ended = sync.NewCond(&s.telling)
 	s.size.Store(g.Size)

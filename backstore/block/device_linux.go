@@ -47,6 +47,9 @@ func openDevice(name string, opts *Options) (*device, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	if !d.ReadOnly {
+		d.OpenApart()
+	}
 	return d, nil
 }
 

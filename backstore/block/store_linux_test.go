@@ -312,6 +312,19 @@ func TestFailingWriteBack(t *testing.T) {
 	}
 }
 
+// TestFlushIsToldAgain: what the kernel has told a durable write it tells a flush as well.
+func TestFlushIsToldAgain(t *testing.T) {
+	l := newFailing(t, 4<<20, 1<<20)
+	s := open(t, l.name, &Options{Buffered: true})
+	block := [][]byte{make([]byte, 4096)}
+	require.NoError(t, s.WritevFUA(t.Context(), block, 0))
+	require.NoError(t, s.Writev(t.Context(), [][]byte{bytes.Repeat([]byte{9}, 2<<20)}, 2<<20))
+	require.Error(t, unix.Fdatasync(int(l.dev.Fd())), "the device does not take it")
+	_, err := unix.Pwritev2(s.d.FD, block, 0, unix.RWF_DSYNC) // of which the store knows nothing
+	require.Error(t, err)
+	require.Error(t, s.Flush(t.Context(), 0, 0))
+}
+
 // TestManyElements moves vectors beyond the limits of the system, even and uneven.
 func TestManyElements(t *testing.T) {
 	for _, opts := range []*Options{nil, {Buffered: true}} {

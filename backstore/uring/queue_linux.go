@@ -166,7 +166,7 @@ func (q *queue) submit(t *task) {
 
 // push is submit after the question whether t has to wait. It is called with mu held, and unlocks it.
 func (q *queue) push(t *task) {
-	if t.told() {
+	if t.call == nil && t.told() {
 		t.call = q.calls.Begin()
 	}
 	q.ring.push(&t.entry)
@@ -202,6 +202,14 @@ func (q *queue) over(t *task) {
 	if t.call != nil {
 		t.begun, t.call = q.calls.End(t.call), nil
 	}
+}
+
+// lost is over for a task that the kernel has not got. What it wanted to find out nobody knows.
+func (q *queue) lost(t *task) {
+	if t.full {
+		_ = t.s.base.Note(backstore.ErrNoSpace)
+	}
+	q.over(t)
 }
 
 // release moves to l those that are held for nobody any more.
@@ -301,7 +309,10 @@ func (q *queue) enter() {
 func (q *queue) takeBack(err error) (failed *task) {
 	q.ring.takeBack(func(id uint64) {
 		t := q.tasks[id]
-		q.over(t)
+		q.lost(t)
+		for f := t.group; f != nil; f = f.list {
+			q.lost(f)
+		}
 		t.list, failed = failed, t
 	})
 	q.pending = 0
@@ -355,7 +366,10 @@ func (s *Store) goOn(back *taskList) {
 	told := false
 	for t := back.pop(); t != nil; t = back.pop() {
 		more, err := false, t.took(t.res)
-		if t.call != nil { // now a failure is known to all that come later
+		if err == nil {
+			more, err = t.next()
+		}
+		if t.call != nil && (err != nil || !t.full) { // now a failure is known to all that come later
 			told = true
 			q.mu.Lock()
 			q.over(t)
@@ -369,9 +383,6 @@ func (s *Store) goOn(back *taskList) {
 		if t.leads {
 			t.leads = false
 			q.synced()
-		}
-		if err == nil {
-			more, err = t.next()
 		}
 		switch t.err = err; {
 		case more && err == nil:

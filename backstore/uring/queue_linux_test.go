@@ -209,11 +209,11 @@ func TestFlushesShare(t *testing.T) {
 }
 
 // TestLossIsNotedFirst: the kernel has told one of a loss, whose result nobody has seen yet; no other one that
-// has asked meanwhile completes before.
+// has asked meanwhile completes before. Flushes take part where they have no file of their own.
 func TestLossIsNotedFirst(t *testing.T) {
 	ops := map[string]func() *armed{
-		"FUA": func() *armed {
-			return &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 512)}}}
+		"write": func() *armed {
+			return &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: [][]byte{make([]byte, 512)}}}
 		},
 		"flush": func() *armed { return &armed{Op: backstore.Op{Kind: backstore.OpFlush}} },
 	}
@@ -221,6 +221,7 @@ func TestLossIsNotedFirst(t *testing.T) {
 		for winner, newWinner := range ops {
 			for _, lost := range []bool{true, false} {
 				s := bareStore(false)
+				s.file.DSync = true
 				start := func(op *armed) *task {
 					tk := newTask(t, s, op)
 					mustNext(t, tk)
@@ -248,6 +249,73 @@ func TestLossIsNotedFirst(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestHeldForNoSpace: who may have lost what one has been told of is held until that one has found out.
+func TestHeldForNoSpace(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	enter, inside, gate := s.q.give, make(chan bool), make(chan bool)
+	goOn := sync.OnceFunc(func() { close(gate) })
+	defer goOn()
+	s.q.give = func(n int) (int, error) {
+		close(inside)
+		<-gate
+		return enter(n)
+	}
+	a, first := startFUA(t, s)
+	b, second := startFUA(t, s)
+	back := func(tk *task, res int32) {
+		tk.res = res
+		s.goOn(&taskList{first: tk, last: tk})
+	}
+	var finding sync.WaitGroup
+	finding.Go(func() { back(first, -int32(unix.ENOSPC)) })
+	<-inside
+	back(second, 512)
+	require.Empty(t, b.done, "told before it is known")
+	goOn()
+	require.ErrorIs(t, <-a.done, backstore.ErrNoSpace)
+	require.NoError(t, <-b.done)
+	require.NoError(t, s.base.Err())
+	finding.Wait()
+}
+
+// startFUA starts a durable write which the kernel does not get.
+func startFUA(t *testing.T, s *Store) (*armed, *task) {
+	t.Helper()
+	op := &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 512)}}, done: make(chan error, 1)}
+	op.Arm(t.Context(), op)
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	tk := s.q.takeTask(s)
+	tk.begin(op.Completion())
+	mustNext(t, tk)
+	tk.call = s.q.calls.Begin()
+	return op, tk
+}
+
+// TestHeldForNobody: none is held for those who cannot find out, together, because the ring fails. So
+// what they were told counts.
+func TestHeldForNobody(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	s.q.give = func(int) (int, error) { return 0, unix.EBADF }
+	s.q.syncing = true
+	var full []*armed
+	for range 3 {
+		op, tk := startFUA(t, s)
+		tk.res = -int32(unix.ENOSPC)
+		s.goOn(&taskList{first: tk, last: tk})
+		full = append(full, op)
+	}
+	op, tk := startFUA(t, s)
+	tk.res = 512
+	s.goOn(&taskList{first: tk, last: tk})
+	require.Empty(t, op.done)
+	s.q.synced()
+	for _, f := range full {
+		require.ErrorIs(t, <-f.done, unix.EBADF)
+	}
+	require.ErrorIs(t, <-op.done, backstore.ErrNoSpace)
 }
 
 // TestHeldForWhatFails: who is held for a task that the kernel does not get goes on.

@@ -43,7 +43,7 @@ func Open(name string, opts *Options) (*Store, error) {
 	if err := s.openFile(name, opts); err != nil {
 		return nil, err
 	}
-	r, err := openRing(depth, s.file.FD, opts.Arena)
+	r, err := openRing(depth, [2]int{s.file.FD, s.file.SyncFD}, opts.Arena)
 	if err != nil {
 		_ = s.closeFile()
 		return nil, err

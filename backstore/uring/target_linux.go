@@ -51,11 +51,14 @@ func (s *Store) openFile(name string, opts *Options) error {
 	}
 	s.file.Init(f)
 	s.file.Direct, s.file.DSync, s.file.ReadOnly = opts.Direct, opts.WriteThrough, readOnly
-	err = s.look(opts)
-	if err != nil {
+	if err := s.look(opts); err != nil {
 		_ = s.closeFile()
+		return err
 	}
-	return err
+	if !readOnly {
+		s.file.OpenApart()
+	}
+	return nil
 }
 
 // closeFile gives back what openFile has got, also after it failed. The kernel holds on to the file for a moment

@@ -15,20 +15,27 @@ import (
 	"github.com/goscst/goscst/backstore/backstoretest"
 	"github.com/goscst/goscst/backstore/internal/osfile"
 	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/internal/linuxtest"
 	"github.com/goscst/goscst/internal/peers"
 )
 
 // newLoop makes a loop device of size bytes that goes away with the test.
 func newLoop(t testing.TB, size int64, flags uint32) (name string, dev *os.File) {
 	t.Helper()
+	back, err := os.OpenFile(newFile(t, size, true), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer back.Close()
+	return newLoopOn(t, back, flags)
+}
+
+// newLoopOn is newLoop on a file that is open.
+func newLoopOn(t testing.TB, back *os.File, flags uint32) (name string, dev *os.File) {
+	t.Helper()
 	ctl, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
 		peers.Missing(t, "no loop devices: "+err.Error())
 	}
 	defer ctl.Close()
-	back, err := os.OpenFile(newFile(t, size, true), os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer back.Close()
 	for range 50 { // somebody else may take the free one
 		n, err := unix.IoctlRetInt(int(ctl.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
@@ -135,6 +142,22 @@ func TestProtectedMeanwhile(t *testing.T) {
 	require.Equal(t, []backstore.EventKind{backstore.EventChanged, backstore.EventChanged}, events)
 }
 
+// TestFlushIsToldAgain: what the kernel has told a durable write it tells a flush as well.
+func TestFlushIsToldAgain(t *testing.T) {
+	back := linuxtest.SmallFile(t, 1<<20)
+	require.NoError(t, back.Truncate(4<<20))
+	name, dev := newLoopOn(t, back, 0)
+	s := open(t, name, nil)
+	defer s.Close()
+	block := [][]byte{make([]byte, 4096)}
+	require.NoError(t, s.WritevFUA(t.Context(), block, 0))
+	require.NoError(t, s.Writev(t.Context(), [][]byte{bytes.Repeat([]byte{9}, 2<<20)}, 2<<20))
+	require.Error(t, unix.Fdatasync(int(dev.Fd())), "the device does not take it")
+	_, err := unix.Pwritev2(s.file.FD, block, 0, unix.RWF_DSYNC) // of which the store knows nothing
+	require.Error(t, err)
+	require.Error(t, s.Flush(t.Context(), 0, 0))
+}
+
 // TestMemory: a file in memory needs no ring.
 func TestMemory(t *testing.T) {
 	s := open(t, newFile(t, 1<<20, true), nil)
@@ -233,8 +256,8 @@ func TestUnavailable(t *testing.T) {
 	}
 	require.NotErrorIs(t, unavailable(unix.EMFILE), errors.ErrUnsupported, "another store would fail as well")
 	r := &ring{fd: -1}
-	require.ErrorIs(t, r.setUp(&ringParams{}, 0), errors.ErrUnsupported, "a kernel without the features")
-	require.ErrorIs(t, r.setUp(&ringParams{features: 7}, 0), errors.ErrUnsupported, "a kernel without the probe")
+	require.ErrorIs(t, r.setUp(&ringParams{}, [2]int{}), errors.ErrUnsupported, "a kernel without the features")
+	require.ErrorIs(t, r.setUp(&ringParams{features: 7}, [2]int{}), errors.ErrUnsupported, "a kernel without the probe")
 	require.EqualError(t, &UnavailableError{Reason: "x"}, "uring: x")
 }
 

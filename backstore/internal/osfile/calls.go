@@ -5,10 +5,11 @@ package osfile
 //
 // The system tells an error of write-back once to everybody who has opened the file, and then that
 // all is well: in file_check_and_advance_wb_err of Linux, which ends an fdatasync and a durable
-// write alike, whatever range was written. All calls of a store are one of those who have opened it.
-// So of two calls A and B, whose data is lost while both are under way, B may be told, and A
-// succeed; and between the moment when the system tells B, deep within the call, and the moment
-// when B has noted it in [Loss], A finds no loss there either.
+// write alike, whatever range was written. All durable writes of a store are one of those who have
+// opened it. Its flushes are another one, or the same where File.OpenApart has failed; then they are
+// calls as well. So of two calls A and B, whose data is lost while both are under way, B may be told,
+// and A succeed; and between the moment when the system tells B, deep within the call, and the
+// moment when B has noted it in [Loss], A finds no loss there either.
 //
 // That window is closed by an order: a call that fails notes the loss before it ends, and one that
 // succeeded looks for a loss when all have ended that had begun before it came back. For if A was

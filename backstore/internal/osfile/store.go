@@ -183,11 +183,27 @@ func (s *Store) waited(write func() error) error {
 	}
 	return s.told(func() error {
 		err := write()
-		if err != nil && s.file.LosesData(err) {
+		switch {
+		case err == nil:
+		case s.file.LosesData(err):
 			return s.Note(err)
+		case s.file.Cached() && errors.Is(err, backstore.ErrNoSpace):
+			return s.full(err)
 		}
 		return err
 	})
+}
+
+// full finds out whether a durable write that was told that there is no space was refused, or told
+// that something is lost, be it its own data or others'. If a flush cannot know, it counts as lost.
+func (s *Store) full(err error) error {
+	if !s.file.Apart() {
+		return s.Note(err)
+	}
+	if lost := s.Sync(); lost != nil {
+		return lost
+	}
+	return err
 }
 
 // told makes a call that the system may tell of a loss, which call notes. What the system has told one
@@ -218,13 +234,12 @@ func (s *Store) WritevFUA(ctx context.Context, iov [][]byte, off int64) error {
 		return err
 	}
 	defer s.endWrite()
-	err := s.waited(func() error { return s.file.Transfer(ctx, WriteSync, iov, off) })
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-	case errors.Is(err, backstore.ErrNoSpace) && s.file.Cached():
-		// Refused, or the write-back of something else has found no space: if so, this one finds
-		// none either, and Sync remembers that.
-	default:
+	kind := WriteSync
+	if s.file.Waits() {
+		kind = Write // is one, also where the system knows no others
+	}
+	err := s.waited(func() error { return s.file.Transfer(ctx, kind, iov, off) })
+	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	if err := s.file.Transfer(ctx, Write, iov, off); err != nil {
@@ -273,7 +288,7 @@ func (s *Store) Flush(ctx context.Context, off, n int64) error {
 }
 
 // Sync is called between Begin and End, or alone. One asks the system at a time, and who waits is
-// served by a call that began after it came. Durable writes ask too; see Calls.
+// served by a call that began after it came. Durable writes may be told instead; see Calls.
 func (s *Store) Sync() error {
 	before := s.begun.Load()
 	s.syncing.Lock()
@@ -285,12 +300,18 @@ func (s *Store) Sync() error {
 		return nil
 	}
 	n := s.begun.Add(1)
-	err := s.told(func() error {
+	sync := func() error {
 		if err := s.file.Datasync(); err != nil {
 			return s.Note(err)
 		}
-		return nil
-	})
+		return s.Err()
+	}
+	var err error
+	if s.file.Apart() {
+		err = sync()
+	} else {
+		err = s.told(sync)
+	}
 	if err == nil {
 		s.covered = n
 	}

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/goscst/goscst/internal/linuxtest"
 )
 
 func TestHugePagesSlots(t *testing.T) {
@@ -91,26 +93,11 @@ func TestHugePagesAreAskedFor(t *testing.T) {
 	for _, n := range []int{4096, 4 << 20} {
 		seg, err := a.Alloc(n, 4096)
 		require.NoError(t, err)
-		require.Equal(t, has, slices.Contains(vmFlags(t, reflect.ValueOf(seg).Pointer()), "hg"))
+		flags, err := linuxtest.VMFlags(reflect.ValueOf(seg).Pointer())
+		require.NoError(t, err)
+		require.Equal(t, has, slices.Contains(flags, "hg"))
 		a.Free(seg)
 	}
-}
-
-// vmFlags are the flags that the kernel shows of the mapping at addr.
-func vmFlags(t *testing.T, addr uintptr) []string {
-	t.Helper()
-	b, err := os.ReadFile("/proc/self/smaps")
-	require.NoError(t, err)
-	here := false
-	for line := range strings.Lines(string(b)) {
-		fields := strings.Fields(line)
-		if from, to, ok := strings.Cut(fields[0], "-"); ok {
-			here = parseHex(from) <= addr && addr < parseHex(to)
-		} else if here && fields[0] == "VmFlags:" {
-			return fields[1:]
-		}
-	}
-	return nil
 }
 
 // mapped tells whether the page at addr is part of a mapping of this process.

@@ -26,29 +26,14 @@ func openDevice(name string, opts *Options) (*device, error) {
 	if !opts.Buffered {
 		flags |= unix.O_DIRECT
 	}
-	access := unix.O_RDONLY
-	if !opts.ReadOnly {
-		access = unix.O_RDWR
-		if opts.WriteThrough {
-			flags |= unix.O_DSYNC
-		}
+	if opts.WriteThrough && !opts.ReadOnly {
+		flags |= unix.O_DSYNC
 	}
 	// What is not a block device may do anything when it is opened: look first.
 	if err := checkType(name); err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(name, access|flags, 0)
-	if err != nil && access == unix.O_RDWR && (errors.Is(err, unix.EACCES) || errors.Is(err, unix.EROFS)) {
-		ro, roErr := os.OpenFile(name, unix.O_RDONLY|flags, 0)
-		if roErr != nil {
-			return nil, err
-		}
-		if !protected(int(ro.Fd())) {
-			_ = ro.Close()
-			return nil, err
-		}
-		f, access, err = ro, unix.O_RDONLY, nil
-	}
+	f, readOnly, err := osfile.Open(name, flags, opts.ReadOnly)
 	if errors.Is(err, unix.EBUSY) {
 		return nil, fmt.Errorf("%w: %s", ErrInUse, name)
 	}
@@ -57,10 +42,13 @@ func openDevice(name string, opts *Options) (*device, error) {
 	}
 	d := &device{}
 	d.Init(f)
-	d.ReadOnly, d.Direct, d.DSync = access != unix.O_RDWR, !opts.Buffered, opts.WriteThrough
+	d.ReadOnly, d.Direct, d.DSync = readOnly, !opts.Buffered, opts.WriteThrough
 	if err := d.look(); err != nil {
 		_ = f.Close()
 		return nil, err
+	}
+	if !d.ReadOnly {
+		d.OpenApart()
 	}
 	return d, nil
 }
@@ -104,12 +92,4 @@ func (d *device) size() (int64, error) {
 		return 0, fmt.Errorf("block: size of %s: %w", d.F.Name(), err)
 	}
 	return int64(n) &^ int64(d.BlockSize-1), nil
-}
-
-// readOnly reports whether the device takes no writes now.
-func (d *device) readOnly() bool { return d.ReadOnly || protected(d.FD) }
-
-func protected(fd int) bool {
-	ro, err := ioctlGet[int32](fd, unix.BLKROGET)
-	return err == nil && ro != 0
 }

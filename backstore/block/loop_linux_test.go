@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/internal/linuxtest"
 	"github.com/goscst/goscst/internal/peers"
 )
 
@@ -76,29 +76,7 @@ func newLoopOn(t testing.TB, back *os.File, blockSize uint32, flags uint32) *loo
 // newFailing makes a device of size bytes which fails when room bytes are written.
 func newFailing(t testing.TB, size int64, room int) *loop {
 	t.Helper()
-	dir := t.TempDir()
-	var back *os.File
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlock it: the mount ends with the thread and the file
-		done <- func() (err error) {
-			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-				return err
-			}
-			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-				return err
-			}
-			if err := unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", room)); err != nil {
-				return err
-			}
-			back, err = os.Create(filepath.Join(dir, "disk"))
-			return err
-		}()
-	}()
-	if err := <-done; err != nil {
-		peers.Missing(t, "a small file system in memory: "+err.Error())
-	}
-	t.Cleanup(func() { require.NoError(t, back.Close()) })
+	back := linuxtest.SmallFile(t, room)
 	require.NoError(t, back.Truncate(size))
 	return newLoopOn(t, back, 512, 0)
 }

@@ -65,7 +65,7 @@ func (s *Store) setUp(opts *Options) error {
 		BlockSize:  d.BlockSize,
 		Rotational: d.rotational(),
 		Volatile:   !opts.WriteThrough && (opts.Buffered || !d.queue.WriteThrough()),
-		ReadOnly:   d.readOnly(),
+		ReadOnly:   d.Protected(),
 		Without:    opts.Without,
 	}
 	if n, err := ioctlGet[uint32](d.FD, unix.BLKPBSZGET); err == nil && n&(n-1) == 0 {
@@ -115,7 +115,7 @@ func (s *Store) Geometry() backstore.Geometry { return s.base.Geometry() }
 func (s *Store) Refresh() error {
 	return s.base.Refresh(func() (size int64, readOnly bool, err error) {
 		size, err = s.d.size()
-		return size, s.d.readOnly(), err
+		return size, s.d.Protected(), err
 	})
 }
 

@@ -72,6 +72,7 @@ func TestReadOnlyConformance(t *testing.T) {
 				s, err := Open(newLoop(t, 1<<20, 512, tt.flags).name, &tt.opts)
 				require.NoError(t, err)
 				require.True(t, s.Geometry().ReadOnly)
+				require.False(t, s.d.ReadOnly && s.Geometry().Volatile, "there is nothing to flush")
 				return s
 			})
 		})
@@ -137,6 +138,11 @@ func TestRefresh(t *testing.T) {
 	l.protect(t, 1)
 	require.NoError(t, s.Refresh())
 	require.ErrorIs(t, s.Writev(t.Context(), block, 0), backstore.ErrReadOnly)
+	require.True(t, s.Geometry().Volatile, "it does not change")
+	fdatasync, flushed := s.d.Datasync, false
+	s.d.Datasync = func() error { flushed = true; return fdatasync() }
+	require.NoError(t, s.Flush(t.Context(), 0, 0))
+	require.True(t, flushed, "what was written before")
 	l.protect(t, 0)
 	require.NoError(t, s.Refresh())
 	require.NoError(t, s.Writev(t.Context(), block, 0))
@@ -304,6 +310,19 @@ func TestFailingWriteBack(t *testing.T) {
 			require.Equal(t, []backstore.EventKind{backstore.EventFault}, events)
 		})
 	}
+}
+
+// TestFlushIsToldAgain: what the kernel has told a durable write it tells a flush as well.
+func TestFlushIsToldAgain(t *testing.T) {
+	l := newFailing(t, 4<<20, 1<<20)
+	s := open(t, l.name, &Options{Buffered: true})
+	block := [][]byte{make([]byte, 4096)}
+	require.NoError(t, s.WritevFUA(t.Context(), block, 0))
+	require.NoError(t, s.Writev(t.Context(), [][]byte{bytes.Repeat([]byte{9}, 2<<20)}, 2<<20))
+	require.Error(t, unix.Fdatasync(int(l.dev.Fd())), "the device does not take it")
+	_, err := unix.Pwritev2(s.d.FD, block, 0, unix.RWF_DSYNC) // of which the store knows nothing
+	require.Error(t, err)
+	require.Error(t, s.Flush(t.Context(), 0, 0))
 }
 
 // TestManyElements moves vectors beyond the limits of the system, even and uneven.

@@ -47,6 +47,11 @@
 // the same goes for every Writev of a store that is WriteThrough and not Direct, which is told of
 // such failures too.
 //
+// Linux tells a failure to everybody once who has opened the file. A store opens it twice, by
+// /proc/self/fd, so that a flush is told whatever a FUA write was told before: who is told that
+// there is no space cannot know whether the system refuses his data or has lost other's. Where it
+// cannot be opened again, FUA writes are writes that are flushed.
+//
 // # Systems
 //
 // On Linux everything above works. Elsewhere reads and writes go through os.File, Flush is fsync, and

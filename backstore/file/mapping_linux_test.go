@@ -18,6 +18,7 @@ import (
 
 	"github.com/goscst/goscst/backstore"
 	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/internal/linuxtest"
 	"github.com/goscst/goscst/internal/peers"
 )
 
@@ -235,30 +236,17 @@ func TestOverlayForReading(t *testing.T) {
 	old := noise(8192)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "lower/disk"), old, 0o600))
 	name := filepath.Join(dir, "all/disk")
-	done := make(chan error, 1)
 	var reader, writer *os.File
-	go func() {
-		runtime.LockOSThread() // and never unlock it: the mount ends with the thread and the files
-		done <- func() (err error) {
-			if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-				return err
-			}
-			if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
-				return err
-			}
-			layers := "lowerdir=" + dir + "/lower,upperdir=" + dir + "/upper,workdir=" + dir + "/work"
-			if err := unix.Mount("overlay", dir+"/all", "overlay", 0, layers); err != nil {
-				return err
-			}
-			if reader, err = os.Open(name); err == nil {
-				writer, err = os.OpenFile(name, os.O_RDWR, 0)
-			}
+	linuxtest.Mounts(t, "an overlay", func() (err error) {
+		layers := "lowerdir=" + dir + "/lower,upperdir=" + dir + "/upper,workdir=" + dir + "/work"
+		if err := unix.Mount("overlay", dir+"/all", "overlay", 0, layers); err != nil {
 			return err
-		}()
-	}()
-	if err := <-done; err != nil {
-		peers.Missing(t, "an overlay: "+err.Error())
-	}
+		}
+		if reader, err = os.Open(name); err == nil {
+			writer, err = os.OpenFile(name, os.O_RDWR, 0)
+		}
+		return err
+	})
 	s, err := New(reader, &Options{ReadOnly: true, NoLock: true})
 	require.NoError(t, err)
 	defer s.Close()

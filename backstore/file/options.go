@@ -49,7 +49,7 @@ func (o *Options) geometry() (backstore.Geometry, error) {
 		PhysBlockSize: o.PhysBlockSize,
 		ReadOnly:      o.ReadOnly,
 		Rotational:    o.Rotational,
-		Volatile:      !o.WriteThrough && !o.ReadOnly,
+		Volatile:      !o.WriteThrough,
 		Without:       o.Without,
 	}
 	if g.BlockSize == 0 {

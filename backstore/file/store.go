@@ -156,6 +156,9 @@ func setUp(f *os.File, g backstore.Geometry, opts *Options) (*Store, error) {
 	if s.mapped.Load() == nil && size > 0 { // more than there are addresses for
 		g.Without |= backstore.CapLendMapped
 	}
+	if !opts.ReadOnly {
+		s.h.OpenApart()
+	}
 	s.base.Init(&s.h.File, &s.Broadcaster, g)
 	return s, nil
 }

@@ -1,9 +1,9 @@
 // Package uring is a backstore on io_uring of Linux, in a regular file or on a block device.
 //
 // A [Store] is a backstore.Submitter: an operation that has to wait for the drive holds neither a
-// goroutine nor a thread. Each store has a ring of its own, which costs three descriptors, two goroutines and
-// some 30 KiB of the kernel at the default depth. What the page cache can answer at once does not use the
-// ring, nor does a file in memory: TryReadv and TryWritev are single system calls, and are cheaper.
+// goroutine nor a thread. Each store has a ring of its own, which costs two descriptors beside those of the
+// file, two goroutines and some 30 KiB of the kernel at the default depth. What the page cache can answer at once
+// does not use the ring, nor does a file in memory: TryReadv and TryWritev are single system calls, and are cheaper.
 //
 // The kernel has to be 5.6 or newer. Where it is older, has no io_uring or forbids it, as container
 // runtimes and kernel.io_uring_disabled do, [Open] returns an [UnavailableError], and a program goes on with
@@ -39,7 +39,8 @@
 //
 // # What is different from package file
 //
-// Files are neither created nor resized; [Store.Refresh] looks at their length. There is no map of
+// Files are neither created nor resized; [Store.Refresh] looks at their length, and at the write protection of
+// a device. There is no map of
 // allocated blocks. Failed flushes are remembered in the same way: after the first one every later Flush and
 // WritevFUA fails, and with WriteThrough but without O_DIRECT every Writev, until the store is opened again.
 //

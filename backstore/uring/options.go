@@ -51,7 +51,7 @@ type Options struct {
 
 	BlockSize     int  // bytes; 0: 512, or the logical block of a device
 	PhysBlockSize int  // bytes; 0: 4096, or what a device says
-	ReadOnly      bool // open for reading; several stores may share the file
+	ReadOnly      bool // open for reading; several stores may share the file; a write-protected device is read-only anyway
 	Direct        bool // O_DIRECT; refused where the file system cannot, or BlockSize is too small
 	WriteThrough  bool // O_DSYNC: no write cache
 

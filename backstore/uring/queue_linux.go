@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/goscst/goscst/backstore"
+	"github.com/goscst/goscst/backstore/internal/osfile"
 )
 
 const (
@@ -44,10 +45,35 @@ type queue struct {
 	gone     bool       // guarded by mu; the ring must not be touched any more
 	drained  *sync.Cond // on mu; running is 0
 
-	// The kernel reports a write-back that failed to one fdatasync only. One runs at a time, so that none that
-	// finds nothing wrong overtakes the one that knows better; the next serves all that came meanwhile.
+	// One fdatasync runs at a time; the next serves all that came meanwhile.
 	syncing bool  // guarded by mu
 	parked  *task // guarded by mu; tasks whose step is stepSync
+
+	// The kernel reports a write-back that failed to one only of those who ask. A task that it told nothing is
+	// held until the others that asked meanwhile have come back; see osfile.Calls.
+	calls osfile.Calls // guarded by mu
+	held  taskList     // guarded by mu
+}
+
+// taskList is a list of tasks. The zero value is empty.
+type taskList struct{ first, last *task }
+
+func (l *taskList) push(t *task) {
+	if l.first == nil {
+		l.first = t
+	} else {
+		l.last.list = t
+	}
+	l.last = t
+}
+
+// pop returns nil if the list is empty.
+func (l *taskList) pop() *task {
+	t := l.first
+	if t != nil {
+		l.first, t.list = t.list, nil
+	}
+	return t
 }
 
 func (s *Store) startQueue(r *ring, depth int) {
@@ -140,6 +166,9 @@ func (q *queue) submit(t *task) {
 
 // push is submit after the question whether t has to wait. It is called with mu held, and unlocks it.
 func (q *queue) push(t *task) {
+	if t.call == nil && t.told() {
+		t.call = q.calls.Begin()
+	}
 	q.ring.push(&t.entry)
 	q.pending++
 	switch {
@@ -166,6 +195,32 @@ func (q *queue) synced() {
 	}
 	q.parked, t.group, t.list, t.leads = nil, t.list, nil, true
 	q.push(t)
+}
+
+// over ends the call of t, which has noted what it was told. It is called with mu held.
+func (q *queue) over(t *task) {
+	if t.call != nil {
+		t.begun, t.call = q.calls.End(t.call), nil
+	}
+}
+
+// lost is over for a task that the kernel has not got. What it wanted to find out nobody knows.
+func (q *queue) lost(t *task) {
+	if t.full {
+		_ = t.s.base.Note(backstore.ErrNoSpace)
+	}
+	q.over(t)
+}
+
+// release moves to l those that are held for nobody any more.
+func (q *queue) release(l *taskList) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for q.held.first != nil && q.calls.Over(q.held.first.begun) {
+		t := q.held.pop()
+		t.err = t.s.base.Err()
+		l.push(t)
+	}
 }
 
 // wake has the submitter look at pending.
@@ -240,6 +295,11 @@ func (q *queue) enter() {
 			}
 			t.s.finish(t, err)
 		}
+		var done taskList
+		q.release(&done)
+		for t := done.pop(); t != nil; t = done.pop() {
+			t.s.finish(t, t.err)
+		}
 		return
 	}
 }
@@ -249,6 +309,10 @@ func (q *queue) enter() {
 func (q *queue) takeBack(err error) (failed *task) {
 	q.ring.takeBack(func(id uint64) {
 		t := q.tasks[id]
+		q.lost(t)
+		for f := t.group; f != nil; f = f.list {
+			q.lost(f)
+		}
 		t.list, failed = failed, t
 	})
 	q.pending = 0
@@ -269,7 +333,7 @@ func (s *Store) reaper() {
 // reap handles all completions that are there.
 func (s *Store) reap() {
 	q := &s.q
-	var first, last *task
+	var back taskList
 	q.mu.Lock()
 	if q.gone {
 		q.mu.Unlock()
@@ -279,59 +343,69 @@ func (s *Store) reap() {
 	q.ring.reap(func(id uint64, res int32) {
 		t := q.tasks[id]
 		t.res = res
-		if last == nil {
-			first = t
-		} else {
-			last.list = t
-		}
-		last = t
+		back.push(t)
 	})
-	if first == nil {
+	if back.first == nil {
 		q.mu.Unlock()
 		return
 	}
 	q.reapers++
 	q.mu.Unlock()
 
-	var done, end *task
-	for t := first; t != nil; t = first {
-		first, t.list = t.list, nil
-		for f := t.group; f != nil; f = t.group { // they get the same result
-			t.group, f.res = f.list, t.res
-			f.list, first = first, f
-		}
+	s.goOn(&back)
+	q.mu.Lock()
+	q.reapers--
+	q.mu.Unlock()
+	q.flush()
+}
+
+// goOn handles the results of tasks that have come back from the kernel.
+func (s *Store) goOn(back *taskList) {
+	q := &s.q
+	var done taskList
+	told := false
+	for t := back.pop(); t != nil; t = back.pop() {
 		more, err := false, t.took(t.res)
-		if t.leads { // now a failure is known to all that come later
-			t.leads = false
-			q.synced()
-		}
 		if err == nil {
 			more, err = t.next()
 		}
-		if more && err == nil {
+		if t.call != nil && (err != nil || !t.full) { // now a failure is known to all that come later
+			told = true
+			q.mu.Lock()
+			q.over(t)
+			q.mu.Unlock()
+		}
+		for f := t.group; f != nil; f = t.group { // they get the same result
+			t.group, f.list = f.list, nil
+			f.res, f.begun = t.res, t.begun
+			back.push(f)
+		}
+		if t.leads {
+			t.leads = false
+			q.synced()
+		}
+		switch t.err = err; {
+		case more && err == nil:
 			q.submit(t)
-			continue
+		case err == nil && t.told():
+			q.mu.Lock()
+			q.held.push(t)
+			q.mu.Unlock()
+		default:
+			done.push(t)
 		}
-		if t.err = err; end == nil {
-			done = t
-		} else {
-			end.list = t
-		}
-		end = t
+	}
+	if told {
+		q.release(&done)
 	}
 	q.flush()
-	for n := 1; done != nil; n++ {
-		t := done
-		done, t.list = t.list, nil
+	for n := 1; done.first != nil; n++ {
+		t := done.pop()
 		s.finish(t, t.err)
 		if n%completeBatch == 0 {
 			q.flush()
 		}
 	}
-	q.mu.Lock()
-	q.reapers--
-	q.mu.Unlock()
-	q.flush()
 }
 
 // finish completes the operation of t and gives t to one that waits.

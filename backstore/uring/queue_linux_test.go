@@ -208,6 +208,157 @@ func TestFlushesShare(t *testing.T) {
 	}
 }
 
+// TestLossIsNotedFirst: the kernel has told one of a loss, whose result nobody has seen yet; no other one that
+// has asked meanwhile completes before. Flushes take part where they have no file of their own.
+func TestLossIsNotedFirst(t *testing.T) {
+	ops := map[string]func() *armed{
+		"write": func() *armed {
+			return &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: [][]byte{make([]byte, 512)}}}
+		},
+		"flush": func() *armed { return &armed{Op: backstore.Op{Kind: backstore.OpFlush}} },
+	}
+	for loser, newLoser := range ops {
+		for winner, newWinner := range ops {
+			for _, lost := range []bool{true, false} {
+				s := bareStore(false)
+				s.file.DSync = true
+				start := func(op *armed) *task {
+					tk := newTask(t, s, op)
+					mustNext(t, tk)
+					tk.call = s.q.calls.Begin()
+					s.q.running++
+					return tk
+				}
+				back := func(tk *task, res int32) {
+					tk.res = res
+					s.goOn(&taskList{first: tk, last: tk})
+				}
+				a, b := newLoser(), newWinner()
+				first, second := start(a), start(b)
+				back(second, int32(second.n))
+				require.Empty(t, b.done, "%s beside %s", winner, loser)
+				if !lost {
+					back(first, int32(first.n))
+					require.NoError(t, <-a.done)
+					require.NoError(t, <-b.done)
+					continue
+				}
+				back(first, -int32(unix.EIO))
+				require.ErrorIs(t, <-a.done, unix.EIO)
+				require.ErrorIs(t, <-b.done, unix.EIO)
+			}
+		}
+	}
+}
+
+// TestHeldForNoSpace: who may have lost what one has been told of is held until that one has found out.
+func TestHeldForNoSpace(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	enter, inside, gate := s.q.give, make(chan bool), make(chan bool)
+	goOn := sync.OnceFunc(func() { close(gate) })
+	defer goOn()
+	s.q.give = func(n int) (int, error) {
+		close(inside)
+		<-gate
+		return enter(n)
+	}
+	a, first := startFUA(t, s)
+	b, second := startFUA(t, s)
+	back := func(tk *task, res int32) {
+		tk.res = res
+		s.goOn(&taskList{first: tk, last: tk})
+	}
+	var finding sync.WaitGroup
+	finding.Go(func() { back(first, -int32(unix.ENOSPC)) })
+	<-inside
+	back(second, 512)
+	require.Empty(t, b.done, "told before it is known")
+	goOn()
+	require.ErrorIs(t, <-a.done, backstore.ErrNoSpace)
+	require.NoError(t, <-b.done)
+	require.NoError(t, s.base.Err())
+	finding.Wait()
+}
+
+// startFUA starts a durable write which the kernel does not get.
+func startFUA(t *testing.T, s *Store) (*armed, *task) {
+	t.Helper()
+	op := &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 512)}}, done: make(chan error, 1)}
+	op.Arm(t.Context(), op)
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	tk := s.q.takeTask(s)
+	tk.begin(op.Completion())
+	mustNext(t, tk)
+	tk.call = s.q.calls.Begin()
+	return op, tk
+}
+
+// TestHeldForNobody: none is held for those who cannot find out, together, because the ring fails. So
+// what they were told counts.
+func TestHeldForNobody(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	s.q.give = func(int) (int, error) { return 0, unix.EBADF }
+	s.q.syncing = true
+	var full []*armed
+	for range 3 {
+		op, tk := startFUA(t, s)
+		tk.res = -int32(unix.ENOSPC)
+		s.goOn(&taskList{first: tk, last: tk})
+		full = append(full, op)
+	}
+	op, tk := startFUA(t, s)
+	tk.res = 512
+	s.goOn(&taskList{first: tk, last: tk})
+	require.Empty(t, op.done)
+	s.q.synced()
+	for _, f := range full {
+		require.ErrorIs(t, <-f.done, unix.EBADF)
+	}
+	require.ErrorIs(t, <-op.done, backstore.ErrNoSpace)
+}
+
+// TestHeldForWhatFails: who is held for a task that the kernel does not get goes on.
+func TestHeldForWhatFails(t *testing.T) {
+	s := newStore(t, 1<<20, nil)
+	enter, inside, gate := s.q.give, make(chan bool), make(chan bool)
+	calls := 0 // never two at once
+	s.q.give = func(n int) (int, error) {
+		if calls++; calls == 1 {
+			close(inside)
+			<-gate
+			return enter(1)
+		}
+		for held := false; !held; { // the first has been done
+			s.reap()
+			s.q.mu.Lock()
+			held = s.q.held.first != nil
+			s.q.mu.Unlock()
+		}
+		return 0, unix.EBADF
+	}
+	var first, second counter
+	write := func() *backstore.Op {
+		return &backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 4096)}}
+	}
+	var submitted sync.WaitGroup
+	first.wg.Add(1)
+	op := write()
+	op.Arm(t.Context(), &first)
+	submitted.Go(func() { s.Submit(op) })
+	<-inside
+	second.submit(t.Context(), s, write())
+	close(gate)
+	submitted.Wait()
+	first.wg.Wait()
+	second.wg.Wait()
+	require.Zero(t, first.errs.Load())
+	require.EqualValues(t, 1, second.errs.Load())
+	s.q.mu.Lock()
+	defer s.q.mu.Unlock()
+	s.q.give = enter
+}
+
 // TestEmptyAndUnknown: what needs no step, and what is no operation.
 func TestEmptyAndUnknown(t *testing.T) {
 	s := newStore(t, 1<<20, nil)

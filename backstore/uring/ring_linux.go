@@ -30,8 +30,14 @@ type ring struct {
 	vecs  bool   // vectors may be of the arena
 }
 
-// openRing makes a ring for depth operations on a file. arena may be nil.
-func openRing(depth, file int, arena *Arena) (*ring, error) {
+// The files of a ring, by index.
+const (
+	fileData = 0
+	fileSync = 1 // of fdatasync; it may be the same one
+)
+
+// openRing makes a ring for depth operations on files. arena may be nil.
+func openRing(depth int, files [2]int, arena *Arena) (*ring, error) {
 	p := ringParams{flags: setupCQSize, cqEntries: uint32(2 * depth)}
 	fd, _, no := unix.Syscall(unix.SYS_IO_URING_SETUP, uintptr(depth), uintptr(unsafe.Pointer(&p)), 0) // p is read and written within the call
 	if no != 0 {
@@ -39,7 +45,7 @@ func openRing(depth, file int, arena *Arena) (*ring, error) {
 	}
 	r := &ring{fd: int(fd)}
 	unix.CloseOnExec(r.fd)
-	err := r.setUp(&p, file)
+	err := r.setUp(&p, files)
 	if err == nil && arena != nil {
 		err = r.registerArena(arena)
 	}
@@ -66,7 +72,7 @@ func unavailable(err error) error {
 	return &UnavailableError{Reason: reason, Err: err}
 }
 
-func (r *ring) setUp(p *ringParams, file int) error {
+func (r *ring) setUp(p *ringParams, files [2]int) error {
 	if need := uint32(featSingleMmap | featNoDrop | featSubmitStable); p.features&need != need {
 		return &UnavailableError{Reason: "the kernel is older than 5.6"}
 	}
@@ -77,8 +83,8 @@ func (r *ring) setUp(p *ringParams, file int) error {
 		return err
 	}
 	// Both registrations copy what they point to.
-	f := int32(file)
-	if err := r.register(registerFiles, unsafe.Pointer(&f), 1); err != nil {
+	f := [2]int32{fileData: int32(files[fileData]), fileSync: int32(files[fileSync])}
+	if err := r.register(registerFiles, unsafe.Pointer(&f), uintptr(len(f))); err != nil {
 		return unavailable(err)
 	}
 	efd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)

@@ -43,7 +43,7 @@ func Open(name string, opts *Options) (*Store, error) {
 	if err := s.openFile(name, opts); err != nil {
 		return nil, err
 	}
-	r, err := openRing(depth, s.file.FD, opts.Arena)
+	r, err := openRing(depth, [2]int{s.file.FD, s.file.SyncFD}, opts.Arena)
 	if err != nil {
 		_ = s.closeFile()
 		return nil, err
@@ -84,7 +84,7 @@ func (s *Store) accept(op *backstore.Op) (err error, over bool) {
 	case err != nil:
 		return err, true
 	case op.Kind == backstore.OpFlush:
-		return nil, g.ReadOnly && !s.base.Closed()
+		return nil, s.file.ReadOnly && !s.base.Closed()
 	case g.ReadOnly && op.Kind != backstore.OpRead:
 		return backstore.ErrReadOnly, true
 	case op.Kind == backstore.OpWrite && (op.FUA || s.file.Waits()):

@@ -28,10 +28,8 @@ func (s *Store) openFile(name string, opts *Options) error {
 	if !device && !st.Mode().IsRegular() {
 		return fmt.Errorf("uring: %s is neither a regular file nor a block device", name)
 	}
-	flags := os.O_RDWR
-	if opts.ReadOnly {
-		flags = os.O_RDONLY
-	} else if opts.WriteThrough {
+	flags := 0
+	if opts.WriteThrough && !opts.ReadOnly {
 		flags |= unix.O_DSYNC
 	}
 	if opts.Direct {
@@ -40,10 +38,10 @@ func (s *Store) openFile(name string, opts *Options) error {
 	if device && !opts.Shared {
 		flags |= unix.O_EXCL
 	}
-	f, err := os.OpenFile(name, flags, 0)
+	f, readOnly, err := osfile.Open(name, flags, opts.ReadOnly)
 	for n := 0; errors.Is(err, unix.EBUSY) && n < claimTries; n++ { // see closeFile
 		time.Sleep(claimPause)
-		f, err = os.OpenFile(name, flags, 0)
+		f, readOnly, err = osfile.Open(name, flags, opts.ReadOnly)
 	}
 	if errors.Is(err, unix.EBUSY) {
 		return fmt.Errorf("%w: %s", ErrInUse, name)
@@ -52,12 +50,15 @@ func (s *Store) openFile(name string, opts *Options) error {
 		return err
 	}
 	s.file.Init(f)
-	s.file.Direct, s.file.DSync, s.file.ReadOnly = opts.Direct, opts.WriteThrough, opts.ReadOnly
-	err = s.look(opts)
-	if err != nil {
+	s.file.Direct, s.file.DSync, s.file.ReadOnly = opts.Direct, opts.WriteThrough, readOnly
+	if err := s.look(opts); err != nil {
 		_ = s.closeFile()
+		return err
 	}
-	return err
+	if !readOnly {
+		s.file.OpenApart()
+	}
+	return nil
 }
 
 // closeFile gives back what openFile has got, also after it failed. The kernel holds on to the file for a moment
@@ -76,7 +77,7 @@ func (s *Store) look(opts *Options) error {
 	}
 	g := &backstore.Geometry{
 		BlockSize: opts.BlockSize, PhysBlockSize: opts.PhysBlockSize,
-		ReadOnly: opts.ReadOnly, Volatile: !opts.ReadOnly && !opts.WriteThrough, Without: opts.Without,
+		ReadOnly: s.file.Protected(), Volatile: !opts.WriteThrough, Without: opts.Without,
 	}
 	var err error
 	switch st.Mode & unix.S_IFMT {
@@ -155,9 +156,6 @@ func (s *Store) lookAtDevice(g *backstore.Geometry, opts *Options, q osfile.Queu
 	if n, err := unix.IoctlGetInt(s.file.FD, unix.BLKPBSZGET); err == nil && g.PhysBlockSize == 0 && n&(n-1) == 0 {
 		g.PhysBlockSize = max(n, g.BlockSize)
 	}
-	if ro, err := unix.IoctlGetInt(s.file.FD, unix.BLKROGET); err == nil && ro != 0 {
-		g.ReadOnly, g.Volatile = true, false
-	}
 	// Only a device with a command that writes zeroes frees blocks so that they read as zeroes.
 	if q.Number("write_zeroes_max_bytes") == 0 {
 		g.Without |= backstore.CapUnmap
@@ -200,11 +198,11 @@ func (s *Store) tryRead(g *backstore.Geometry) error {
 	return nil
 }
 
-// Refresh looks at the size again, which somebody else may have changed, and announces a new one. Only
-// whole blocks count.
+// Refresh looks at the size and the write protection of a device again, which somebody else may have changed,
+// and announces what is new. Only whole blocks count.
 func (s *Store) Refresh() error {
 	return s.base.Refresh(func() (size int64, readOnly bool, err error) {
 		size, err = s.length()
-		return size, s.Geometry().ReadOnly, err
+		return size, s.file.Protected(), err
 	})
 }

@@ -15,20 +15,27 @@ import (
 	"github.com/goscst/goscst/backstore/backstoretest"
 	"github.com/goscst/goscst/backstore/internal/osfile"
 	"github.com/goscst/goscst/internal/leak"
+	"github.com/goscst/goscst/internal/linuxtest"
 	"github.com/goscst/goscst/internal/peers"
 )
 
 // newLoop makes a loop device of size bytes that goes away with the test.
 func newLoop(t testing.TB, size int64, flags uint32) (name string, dev *os.File) {
 	t.Helper()
+	back, err := os.OpenFile(newFile(t, size, true), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer back.Close()
+	return newLoopOn(t, back, flags)
+}
+
+// newLoopOn is newLoop on a file that is open.
+func newLoopOn(t testing.TB, back *os.File, flags uint32) (name string, dev *os.File) {
+	t.Helper()
 	ctl, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
 	if err != nil {
 		peers.Missing(t, "no loop devices: "+err.Error())
 	}
 	defer ctl.Close()
-	back, err := os.OpenFile(newFile(t, size, true), os.O_RDWR, 0)
-	require.NoError(t, err)
-	defer back.Close()
 	for range 50 { // somebody else may take the free one
 		n, err := unix.IoctlRetInt(int(ctl.Fd()), unix.LOOP_CTL_GET_FREE)
 		if err != nil {
@@ -42,7 +49,7 @@ func newLoop(t testing.TB, size int64, flags uint32) (name string, dev *os.File)
 			Fd: uint32(back.Fd()), Size: 512, Info: unix.LoopInfo64{Flags: flags | unix.LO_FLAGS_AUTOCLEAR},
 		})
 		if err == nil {
-			require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, int(flags&unix.LO_FLAGS_READ_ONLY)))
+			protect(t, dev, int(flags&unix.LO_FLAGS_READ_ONLY))
 			t.Cleanup(func() { require.NoError(t, dev.Close()) })
 			return name, dev
 		}
@@ -80,11 +87,75 @@ func TestDevice(t *testing.T) {
 	require.NoError(t, shared.Close())
 	require.NoError(t, s.Close())
 
-	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 1))
-	s = open(t, name, &Options{ReadOnly: true})
-	require.True(t, s.Geometry().ReadOnly)
-	require.NoError(t, s.Close())
-	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, 0))
+	protect(t, dev, 1)
+	for _, opts := range []*Options{{ReadOnly: true}, {}, {Direct: true}} {
+		s = open(t, name, opts)
+		require.True(t, s.Geometry().ReadOnly)
+		require.NoError(t, s.Flush(t.Context(), 0, 0))
+		require.NoError(t, s.Close())
+	}
+	protect(t, dev, 0)
+}
+
+// TestReadOnlyDevice: where nothing can be written there is nothing to flush.
+func TestReadOnlyDevice(t *testing.T) {
+	for name, tt := range map[string]struct {
+		flags uint32
+		opts  Options
+	}{
+		"asked for": {0, Options{ReadOnly: true}},
+		"protected": {unix.LO_FLAGS_READ_ONLY, Options{Direct: true}},
+	} {
+		dev, _ := newLoop(t, 1<<20, tt.flags)
+		s := open(t, dev, &tt.opts)
+		require.True(t, s.Geometry().ReadOnly, name)
+		require.False(t, s.file.ReadOnly && s.Geometry().Volatile, name)
+		require.NoError(t, s.Close())
+	}
+}
+
+// protect makes a device read-only, or writable again.
+func protect(t testing.TB, dev *os.File, ro int) {
+	t.Helper()
+	require.NoError(t, unix.IoctlSetPointerInt(int(dev.Fd()), unix.BLKROSET, ro))
+}
+
+// TestProtectedMeanwhile: a device that becomes read-only is seen, and what was written before is flushed.
+func TestProtectedMeanwhile(t *testing.T) {
+	name, dev := newLoop(t, 1<<20, 0)
+	s := open(t, name, nil)
+	defer s.Close()
+	var events []backstore.EventKind
+	defer s.Notify(func(e backstore.Event) { events = append(events, e.Kind) })()
+	block := [][]byte{make([]byte, 512)}
+	require.NoError(t, s.Writev(t.Context(), block, 0))
+	protect(t, dev, 1)
+	require.NoError(t, s.Refresh())
+	require.ErrorIs(t, s.Writev(t.Context(), block, 0), backstore.ErrReadOnly)
+	require.True(t, s.Geometry().Volatile, "it does not change")
+	_, over := s.accept(&backstore.Op{Kind: backstore.OpFlush})
+	require.False(t, over, "a flush does nothing")
+	require.NoError(t, s.Flush(t.Context(), 0, 0))
+	protect(t, dev, 0)
+	require.NoError(t, s.Refresh())
+	require.NoError(t, s.Writev(t.Context(), block, 0))
+	require.Equal(t, []backstore.EventKind{backstore.EventChanged, backstore.EventChanged}, events)
+}
+
+// TestFlushIsToldAgain: what the kernel has told a durable write it tells a flush as well.
+func TestFlushIsToldAgain(t *testing.T) {
+	back := linuxtest.SmallFile(t, 1<<20)
+	require.NoError(t, back.Truncate(4<<20))
+	name, dev := newLoopOn(t, back, 0)
+	s := open(t, name, nil)
+	defer s.Close()
+	block := [][]byte{make([]byte, 4096)}
+	require.NoError(t, s.WritevFUA(t.Context(), block, 0))
+	require.NoError(t, s.Writev(t.Context(), [][]byte{bytes.Repeat([]byte{9}, 2<<20)}, 2<<20))
+	require.Error(t, unix.Fdatasync(int(dev.Fd())), "the device does not take it")
+	_, err := unix.Pwritev2(s.file.FD, block, 0, unix.RWF_DSYNC) // of which the store knows nothing
+	require.Error(t, err)
+	require.Error(t, s.Flush(t.Context(), 0, 0))
 }
 
 // TestMemory: a file in memory needs no ring.
@@ -185,8 +256,8 @@ func TestUnavailable(t *testing.T) {
 	}
 	require.NotErrorIs(t, unavailable(unix.EMFILE), errors.ErrUnsupported, "another store would fail as well")
 	r := &ring{fd: -1}
-	require.ErrorIs(t, r.setUp(&ringParams{}, 0), errors.ErrUnsupported, "a kernel without the features")
-	require.ErrorIs(t, r.setUp(&ringParams{features: 7}, 0), errors.ErrUnsupported, "a kernel without the probe")
+	require.ErrorIs(t, r.setUp(&ringParams{}, [2]int{}), errors.ErrUnsupported, "a kernel without the features")
+	require.ErrorIs(t, r.setUp(&ringParams{features: 7}, [2]int{}), errors.ErrUnsupported, "a kernel without the probe")
 	require.EqualError(t, &UnavailableError{Reason: "x"}, "uring: x")
 }
 

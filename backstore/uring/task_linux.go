@@ -45,6 +45,9 @@ type task struct {
 	group *task // a list of those that share the fdatasync of this one
 	leads bool  // has the fdatasync
 
+	call  *osfile.Call // of a step that the kernel may tell of a loss, until it is noted; nil: it is none
+	begun uint64       // calls that had when the last one came back
+
 	step    step
 	n       int // bytes of the step
 	retries int
@@ -58,6 +61,7 @@ type task struct {
 	bounce bool  // direct I/O cannot use the caller's memory
 	punch  bool  // free, where the file system can, instead of zeroing
 	freed  bool  // something was freed or zeroed
+	full   bool  // a durable write was told that there is no space; see osfile.File.OpenApart
 
 	vec    []unix.Iovec
 	fixed  bool   // all of vec is memory of the arena
@@ -68,11 +72,14 @@ type task struct {
 func (t *task) begin(c backstore.Completion) {
 	t.c = c
 	op := c.Op()
-	t.step, t.retries, t.async, t.ext, t.bounce, t.freed, t.err = stepNone, 0, false, 0, false, false, nil
+	t.step, t.retries, t.async, t.ext, t.bounce, t.freed, t.full, t.err = stepNone, 0, false, 0, false, false, false, nil
 	t.synced = true
 	switch op.Kind {
 	case backstore.OpRead, backstore.OpWrite:
 		t.cur, t.off, t.left = osfile.Cursor{Iov: op.Iov}, op.Off, backstore.Len(op.Iov)
+		if op.Kind == backstore.OpWrite && op.FUA {
+			t.synced = t.s.file.Waits() || t.s.file.Durable()
+		}
 	case backstore.OpFlush:
 		t.left, t.synced = 0, false
 	case backstore.OpUnmap:
@@ -110,7 +117,7 @@ func (t *task) next() (more bool, err error) {
 	if t.left == 0 && t.synced {
 		return false, nil
 	}
-	if err := op.Context().Err(); err != nil {
+	if err := op.Context().Err(); err != nil && !t.full {
 		return false, err
 	}
 	t.entry = sqe{flags: sqeFixedFile, userData: t.entry.userData}
@@ -119,7 +126,7 @@ func (t *task) next() (more bool, err error) {
 	}
 	switch {
 	case t.left == 0:
-		t.step = stepSync
+		t.step, t.entry.fd = stepSync, fileSync
 		t.entry.opcode, t.entry.opFlags = opFsync, fsyncDatasync
 		return true, t.s.base.Err()
 	case op.Kind == backstore.OpRead, op.Kind == backstore.OpWrite:
@@ -218,7 +225,10 @@ func (t *task) took(res int32) error {
 	switch t.step {
 	case stepSync:
 		t.synced = true
-		return t.s.base.Err() // another flush may have taken our error
+		if err := t.s.base.Err(); err != nil || !t.full {
+			return err
+		}
+		return backstore.ErrNoSpace // it was refused
 	case stepPunch, stepZero:
 		t.off, t.left, t.freed = t.off+int64(t.n), t.left-int64(t.n), true
 		return nil
@@ -245,18 +255,26 @@ func (t *task) took(res int32) error {
 // waits tells a write that waits until it is durable: its error may be that of other data.
 func (t *task) waits() bool {
 	op := t.c.Op()
-	return op.Kind == backstore.OpWrite && (op.FUA || t.s.file.Waits())
+	return op.Kind == backstore.OpWrite && (op.FUA && t.synced || t.s.file.Waits())
+}
+
+// told tells a step that the kernel may tell of a loss, and for which such a step of another task has to be
+// waited for. Past the page cache each is told of its own.
+func (t *task) told() bool {
+	return t.step == stepSync && !t.s.file.Apart() || t.step == stepMove && t.s.file.Cached() && t.waits()
 }
 
 // refused handles the error of a step: nil means that next goes on.
 func (t *task) refused(no unix.Errno) error {
-	op := t.c.Op()
 	switch no {
 	case unix.EINTR, unix.EAGAIN, unix.ECANCELED:
 		// The thread that submitted the step has ended, or the kernel could not do it without blocking.
 		if t.async = true; t.retries < maxRetries {
 			t.retries++
 			return nil
+		}
+		if t.full { // and nobody has found out
+			return t.s.base.Note(backstore.ErrNoSpace)
 		}
 		return backstore.ErrBusy
 	}
@@ -283,8 +301,11 @@ func (t *task) refused(no unix.Errno) error {
 		return t.s.base.Note(no)
 	}
 	err := osfile.MapError(no)
-	if op.FUA && t.synced && t.s.file.Cached() && errors.Is(err, backstore.ErrNoSpace) {
-		t.synced = false // write and flush: if it was a write-back that found no space, that one finds none either
+	if t.told() && errors.Is(err, backstore.ErrNoSpace) {
+		if !t.s.file.Apart() {
+			return t.s.base.Note(err)
+		}
+		t.full, t.left, t.synced = true, 0, false // it was refused, or something is lost: a flush finds out
 		return nil
 	}
 	return err

@@ -168,32 +168,17 @@ func TestBounceEndsWithABlock(t *testing.T) {
 	tk.end()
 }
 
-// TestLossCountsForAll: a write that has to be durable and is told nothing fails if another one was told of a loss, and
-// an error is remembered, but for that of a write that was refused.
+// TestLossCountsForAll: a write that has to be durable and is told nothing fails if another one was told of a loss.
 func TestLossCountsForAll(t *testing.T) {
-	through := func() *Store {
-		s := newBareStore(false, backstore.Geometry{Size: 1 << 40, BlockSize: 512})
-		s.file.DSync = true
-		return s
-	}
 	for name, tt := range map[string]struct {
 		s   *Store
 		fua bool
-	}{"FUA": {bareStore(false), true}, "write-through": {through(), false}} {
+	}{"FUA": {newStore(t, 1<<20, nil), true}, "write-through": {newStore(t, 1<<20, &Options{WriteThrough: true}), false}} {
 		t.Run(name, func(t *testing.T) {
 			op := func() *armed {
 				return &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: tt.fua, Iov: [][]byte{make([]byte, 1024)}}}
 			}
-			first, second, full := newTask(t, tt.s, op()), newTask(t, tt.s, op()), newTask(t, tt.s, op())
-			mustNext(t, full)
-			err := full.took(-int32(unix.ENOSPC))
-			if tt.fua {
-				require.NoError(t, err)
-				require.Zero(t, mustNext(t, full).opFlags, "an ordinary write")
-				err = full.took(-int32(unix.ENOSPC))
-			}
-			require.ErrorIs(t, err, backstore.ErrNoSpace)
-			require.NoError(t, tt.s.base.Err())
+			first, second := newTask(t, tt.s, op()), newTask(t, tt.s, op())
 			mustNext(t, first)
 			mustNext(t, second)
 			require.ErrorIs(t, first.took(-int32(unix.ENODATA)), unix.ENODATA)
@@ -205,19 +190,6 @@ func TestLossCountsForAll(t *testing.T) {
 			require.ErrorIs(t, err, unix.ENODATA)
 		})
 	}
-}
-
-// TestFullThenFlushed: a durable write that finds no space, and then does, is flushed.
-func TestFullThenFlushed(t *testing.T) {
-	s := bareStore(false)
-	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 1024)}}})
-	require.EqualValues(t, unix.RWF_DSYNC, mustNext(t, tk).opFlags)
-	require.NoError(t, tk.took(-int32(unix.ENOSPC)))
-	mustNext(t, tk)
-	require.NoError(t, tk.took(1024))
-	require.EqualValues(t, opFsync, mustNext(t, tk).opcode)
-	require.ErrorIs(t, tk.took(-int32(unix.ENOSPC)), unix.ENOSPC)
-	require.ErrorIs(t, s.base.Err(), unix.ENOSPC)
 }
 
 // TestManyElements: a vector is cut between blocks, or gathered where that is not possible.
@@ -296,6 +268,56 @@ func TestZeroFallsBack(t *testing.T) {
 	require.NoError(t, tk.took(no))
 	mustNext(t, tk)
 	require.Equal(t, error(unix.EIO), tk.took(no))
+}
+
+// TestNoSpace: a durable write that is told that there is no space was refused, or is told of what the kernel
+// has lost; a flush finds out, also when nobody waits any more.
+func TestNoSpace(t *testing.T) {
+	for res, want := range map[int32]error{0: backstore.ErrNoSpace, -int32(unix.EIO): unix.EIO, -int32(unix.EAGAIN): backstore.ErrNoSpace} {
+		for _, opts := range []*Options{nil, {WriteThrough: true}} {
+			s := newStore(t, 1<<20, opts)
+			op := &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: opts == nil, Iov: [][]byte{make([]byte, 512)}}}
+			tk := newTask(t, s, op)
+			e := mustNext(t, tk)
+			require.Equal(t, op.FUA, e.opFlags == unix.RWF_DSYNC)
+			require.NoError(t, tk.took(-int32(unix.ENOSPC)))
+			var err error
+			for range maxRetries + 1 {
+				e = mustNext(t, tk)
+				require.EqualValues(t, opFsync, e.opcode)
+				require.EqualValues(t, fileSync, e.fd)
+				require.False(t, tk.told(), "others are held for a flush")
+				if err = tk.took(res); err != nil {
+					break
+				}
+			}
+			require.ErrorIs(t, err, want)
+			require.Equal(t, res != 0, s.base.Err() != nil, "what is not known to be refused is lost")
+		}
+	}
+}
+
+// TestNoSpaceWithoutFlush: where a flush is not told again, the loss is assumed, and durable writes are left out
+// that would be told.
+func TestNoSpaceWithoutFlush(t *testing.T) {
+	s := bareStore(false)
+	tk := newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 512)}}})
+	require.Zero(t, mustNext(t, tk).opFlags)
+	require.NoError(t, tk.took(512))
+	require.EqualValues(t, opFsync, mustNext(t, tk).opcode)
+	require.NoError(t, tk.took(0))
+	mustEnd(t, tk)
+
+	tk = newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, FUA: true, Iov: [][]byte{make([]byte, 512)}}})
+	mustNext(t, tk)
+	require.ErrorIs(t, tk.took(-int32(unix.ENOSPC)), backstore.ErrNoSpace)
+	require.NoError(t, s.base.Err(), "it was refused")
+
+	s.file.DSync = true
+	tk = newTask(t, s, &armed{Op: backstore.Op{Kind: backstore.OpWrite, Iov: [][]byte{make([]byte, 512)}}})
+	mustNext(t, tk)
+	require.ErrorIs(t, tk.took(-int32(unix.ENOSPC)), backstore.ErrNoSpace)
+	require.ErrorIs(t, s.base.Err(), backstore.ErrNoSpace)
 }
 
 // TestFailedFlushStays: what one flush could not write, no later one reports as written.

@@ -85,6 +85,7 @@ var layers = []layer{
 	{"internal/script", nil},
 	{"internal/meta", []string{"scsi", "scsi/sbc", "scsi/spc"}},
 	{"internal/leak", []string{"sgv"}},
+	{"internal/linuxtest", []string{"internal/peers"}},
 	{"internal/gen/...", []string{"scsi"}},
 	{"internal/bench/...", []string{
 		"internal/bench/...", "scsi", "scsi/*", "fabric", "fabric/*", "backstore", "backstore/*", "sgv",
@@ -99,7 +100,7 @@ var layers = []layer{
 }
 
 // testHelpers are the internal packages that only tests import.
-var testHelpers = []string{"internal/script", "internal/meta", "internal/leak", "internal/peers/..."}
+var testHelpers = []string{"internal/script", "internal/meta", "internal/leak", "internal/linuxtest", "internal/peers/..."}
 
 // testImports is what every test may import beside its layer's row: the helpers, and stores to put
 // below what is tested.
@@ -112,7 +113,7 @@ var (
 	zapImporters = []string{"scsi/engine", "fabric/*", "examples/..."}
 	sysImporters = []string{
 		"sgv", "backstore/internal/osfile", "backstore/file", "backstore/block", "backstore/uring", "scsi/passthrough", "fabric/iscsi",
-		"internal/bench/...",
+		"internal/bench/...", "internal/linuxtest",
 	}
 	testModuleImporters = append([]string{"internal/lint"}, testHelpers...)
 )

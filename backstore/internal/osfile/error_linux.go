@@ -51,7 +51,8 @@ func (f *File) LosesData(err error) bool {
 	}
 	switch no {
 	case unix.EINTR, unix.EAGAIN, unix.ENOMEM, unix.EINVAL, unix.EBADF, unix.EFAULT,
-		unix.ENOSPC, unix.EDQUOT, unix.EFBIG, unix.EROFS, unix.EPERM, unix.EACCES, unix.ENOMEDIUM:
+		unix.ENOSPC, unix.EDQUOT, unix.EFBIG, // a flush finds out
+		unix.EROFS, unix.EPERM, unix.EACCES, unix.ENOMEDIUM:
 		return false
 	}
 	return true

@@ -3,6 +3,7 @@ package osfile
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 
@@ -17,6 +18,7 @@ const smallVec = 8
 type File struct {
 	F         *os.File
 	FD        int
+	SyncFD    int  // what Datasync works on; see OpenApart
 	BlockSize int  // bytes in a block of the disk: none is written in two steps
 	Unit      int  // bytes: what elements consist of for direct I/O; 0: the system tells
 	Direct    bool // O_DIRECT
@@ -29,6 +31,8 @@ type File struct {
 
 	Buffers Buffers
 
+	again *os.File // of SyncFD; nil: it is FD
+
 	noSyncWrite   atomic.Bool // RWF_DSYNC was refused
 	noNowaitWrite atomic.Bool // RWF_NOWAIT was refused for a write
 }
@@ -36,12 +40,35 @@ type File struct {
 // Init takes f over.
 func (f *File) Init(file *os.File) {
 	f.F, f.FD = file, int(file.Fd())
-	f.Datasync = func() error { return Retry(func() error { return unix.Fdatasync(f.FD) }) }
+	f.SyncFD = f.FD
+	f.Datasync = func() error { return Retry(func() error { return unix.Fdatasync(f.SyncFD) }) }
 }
+
+// OpenApart opens the file a second time, for Datasync. The system tells an error of write-back to
+// everybody once who has opened the file: so it tells a flush also what it has told a durable write
+// before. When it has told a durable write that there is no space, it may have refused the data, or
+// lost something that it had taken: a flush finds out. Where there is no /proc, or the file may not be
+// opened again, no durable writes are made; see Durable.
+func (f *File) OpenApart() {
+	again, err := os.OpenFile(fmt.Sprintf("/proc/self/fd/%d", f.FD), unix.O_RDONLY, 0)
+	if err != nil {
+		return
+	}
+	f.again, f.SyncFD = again, int(again.Fd())
+}
+
+// Apart reports whether Datasync is told of every loss, whoever else is.
+func (f *File) Apart() bool { return f.again != nil }
+
+// Durable reports whether a durable write may be tried.
+func (f *File) Durable() bool { return (f.Apart() || f.Direct) && !f.noSyncWrite.Load() }
 
 // Close closes what is open.
 func (f *File) Close() error {
 	f.Buffers.Drop()
+	if f.again != nil {
+		return errors.Join(f.again.Close(), f.F.Close())
+	}
 	return f.F.Close()
 }
 
@@ -76,7 +103,7 @@ func (f *File) Transfer(ctx context.Context, kind Kind, iov [][]byte, off int64)
 
 // move is Transfer from c on.
 func (f *File) move(ctx context.Context, kind Kind, c Cursor, off int64) error {
-	if kind == WriteSync && f.noSyncWrite.Load() {
+	if kind == WriteSync && !f.Durable() {
 		return errors.ErrUnsupported
 	}
 	for c.More() {

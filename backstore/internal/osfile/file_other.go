@@ -30,6 +30,12 @@ type File struct {
 // Init takes f over.
 func (f *File) Init(file *os.File) { f.F, f.Datasync = file, file.Sync }
 
+// OpenApart does nothing.
+func (f *File) OpenApart() {}
+
+// Apart is false: Datasync works on F.
+func (f *File) Apart() bool { return false }
+
 // Close closes what is open.
 func (f *File) Close() error { return f.F.Close() }
 

@@ -26,15 +26,23 @@ type Store struct {
 	begun   atomic.Uint64 // Datasyncs that have begun
 	covered uint64        // guarded by syncing; the last one of them that succeeded
 
+	telling sync.Mutex
+	calls   Calls      // guarded by telling
+	ended   *sync.Cond // on telling; one of calls has
+
 	// active is held for reading by every operation on the file, and for writing by Close and
 	// other exclusive work, so that none hits what has got the descriptor since.
 	active sync.RWMutex
 	closed bool // guarded by active
 }
 
-// Init makes a store of what is described by g. Events go to events.
+// Init makes a store of what is described by g. Events go to events. What is not open for writing has
+// nothing to flush. What is may have, also while it is write-protected: what was written before, or will
+// be afterwards; and Volatile stays as it is.
 func (s *Store) Init(f *File, events *backstore.Broadcaster, g backstore.Geometry) {
+	g.Volatile = g.Volatile && !f.ReadOnly
 	s.file, s.events, s.geo = f, events, g
+	s.ended = sync.NewCond(&s.telling)
 	s.size.Store(g.Size)
 	s.readOnly.Store(g.ReadOnly)
 }
@@ -168,21 +176,55 @@ func (s *Store) Writev(ctx context.Context, iov [][]byte, off int64) error {
 	return s.file.Transfer(ctx, Write, iov, off)
 }
 
-// waited makes a write that waits until it is durable. The system tells an error of write-back to one
-// of those who wait, and the others that all is well: what it has told one counts for all from then
-// on that he has noted it, also for those who had begun before.
+// waited makes a write that waits until it is durable.
 func (s *Store) waited(write func() error) error {
 	if err := s.Err(); err != nil {
 		return err
 	}
-	switch err := write(); {
-	case err == nil:
-		return s.Err()
-	case s.file.LosesData(err):
+	return s.told(func() error {
+		err := write()
+		switch {
+		case err == nil:
+		case s.file.LosesData(err):
+			return s.Note(err)
+		case s.file.Cached() && errors.Is(err, backstore.ErrNoSpace):
+			return s.full(err)
+		}
+		return err
+	})
+}
+
+// full finds out whether a durable write that was told that there is no space was refused, or told
+// that something is lost, be it its own data or others'. If a flush cannot know, it counts as lost.
+func (s *Store) full(err error) error {
+	if !s.file.Apart() {
 		return s.Note(err)
-	default:
+	}
+	if lost := s.Sync(); lost != nil {
+		return lost
+	}
+	return err
+}
+
+// told makes a call that the system may tell of a loss, which call notes. What the system has told one
+// counts for all that had begun before he has noted it; see Calls. Past the page cache each is told of
+// his own, and waits for nobody.
+func (s *Store) told(call func() error) error {
+	s.telling.Lock()
+	k := s.calls.Begin()
+	s.telling.Unlock()
+	err := call()
+	s.telling.Lock()
+	begun := s.calls.End(k)
+	s.ended.Broadcast()
+	for err == nil && s.file.Cached() && !s.calls.Over(begun) {
+		s.ended.Wait()
+	}
+	s.telling.Unlock()
+	if err != nil {
 		return err
 	}
+	return s.Err()
 }
 
 // WritevFUA writes what is durable when it returns; where the system does not know that, it writes
@@ -192,13 +234,12 @@ func (s *Store) WritevFUA(ctx context.Context, iov [][]byte, off int64) error {
 		return err
 	}
 	defer s.endWrite()
-	err := s.waited(func() error { return s.file.Transfer(ctx, WriteSync, iov, off) })
-	switch {
-	case errors.Is(err, errors.ErrUnsupported):
-	case errors.Is(err, backstore.ErrNoSpace) && s.file.Cached():
-		// Refused, or the write-back of something else has found no space: if so, this one finds
-		// none either, and Sync remembers that.
-	default:
+	kind := WriteSync
+	if s.file.Waits() {
+		kind = Write // is one, also where the system knows no others
+	}
+	err := s.waited(func() error { return s.file.Transfer(ctx, kind, iov, off) })
+	if !errors.Is(err, errors.ErrUnsupported) {
 		return err
 	}
 	if err := s.file.Transfer(ctx, Write, iov, off); err != nil {
@@ -246,9 +287,8 @@ func (s *Store) Flush(ctx context.Context, off, n int64) error {
 	return s.Sync()
 }
 
-// Sync is called between Begin and End, or alone. The system tells an error of write-back to one
-// caller only: of two that ask at once, the other one succeeds although its data may be what was
-// lost. So one asks at a time, and who waits is served by a call that began after it came.
+// Sync is called between Begin and End, or alone. One asks the system at a time, and who waits is
+// served by a call that began after it came. Durable writes may be told instead; see Calls.
 func (s *Store) Sync() error {
 	before := s.begun.Load()
 	s.syncing.Lock()
@@ -260,11 +300,22 @@ func (s *Store) Sync() error {
 		return nil
 	}
 	n := s.begun.Add(1)
-	if err := s.file.Datasync(); err != nil {
-		return s.Note(err)
+	sync := func() error {
+		if err := s.file.Datasync(); err != nil {
+			return s.Note(err)
+		}
+		return s.Err()
 	}
-	s.covered = n
-	return s.Err() // a durable write may have taken our error
+	var err error
+	if s.file.Apart() {
+		err = sync()
+	} else {
+		err = s.told(sync)
+	}
+	if err == nil {
+		s.covered = n
+	}
+	return err
 }
 
 // Unmap calls do for pieces of the extents, which are checked.

@@ -3,10 +3,12 @@ package osfile
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -30,6 +32,7 @@ func newDisk(t *testing.T) *disk {
 	require.NoError(t, f.Truncate(1<<20))
 	d := &disk{}
 	d.File.Init(f)
+	d.OpenApart()
 	d.Store.Init(&d.File, &d.Broadcaster, backstore.Geometry{Size: 1 << 20, BlockSize: 512, Volatile: true})
 	prepare(d)
 	t.Cleanup(func() { require.NoError(t, d.Store.Close(d.File.Close)) })
@@ -114,13 +117,51 @@ func TestFUAFallback(t *testing.T) {
 func TestLossCountsForAll(t *testing.T) {
 	s := newDisk(t)
 	require.NoError(t, s.waited(func() error { return nil }))
-	require.ErrorIs(t, s.waited(func() error { return backstore.ErrNoSpace }), backstore.ErrNoSpace)
-	require.NoError(t, s.Err(), "it was refused")
 	require.ErrorIs(t, s.waited(func() error {
 		require.ErrorIs(t, s.waited(func() error { return syscall.EIO }), syscall.EIO)
 		return nil
 	}), syscall.EIO)
 	require.ErrorIs(t, s.waited(func() error { t.Error("called"); return nil }), syscall.EIO)
+}
+
+// TestLossIsNotedFirst: the system has told one of a loss, who has not noted it yet; nobody who has
+// begun meanwhile is told that his data is durable. Who begins later is not waited for. Flushes
+// take part where they have no file of their own.
+func TestLossIsNotedFirst(t *testing.T) {
+	type call func(s *disk, kernel func() error) error
+	flush := func(s *disk, kernel func() error) error {
+		s.Datasync = kernel
+		return s.Sync()
+	}
+	write := func(s *disk, kernel func() error) error { return s.waited(kernel) }
+	for name, tt := range map[string]struct{ loser, winner, later call }{
+		"write and write": {write, write, flush},
+		"write and flush": {write, flush, write},
+		"flush and write": {flush, write, write},
+	} {
+		for _, outcome := range []error{syscall.EIO, nil} {
+			t.Run(fmt.Sprintf("%s, %v", name, outcome), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					s := newDisk(t)
+					joinFlushes(t, s)
+					note, end := make(chan bool), make(chan bool)
+					lost, won, late := make(chan error, 1), make(chan error, 1), make(chan error, 1)
+					go func() { lost <- tt.loser(s, func() error { <-note; return outcome }) }()
+					synctest.Wait()
+					go func() { won <- tt.winner(s, func() error { return nil }) }()
+					synctest.Wait()
+					require.Empty(t, won, "told before it is known")
+					go func() { late <- tt.later(s, func() error { <-end; return nil }) }()
+					synctest.Wait()
+					close(note)
+					require.Equal(t, outcome, <-won)
+					close(end)
+					require.Equal(t, outcome, <-lost)
+					require.Equal(t, outcome, <-late)
+				})
+			})
+		}
+	}
 }
 
 // TestRefreshes: of two looks at the size the later one counts.

@@ -24,7 +24,9 @@ type Handler interface {
 	// Description.NonBlocking. A panic, of this or any other method that the engine calls
 	// after AddDevice, ends the command with InternalTargetFailure and takes the device
 	// offline: the handler may have died holding its locks, so that nothing of it is called
-	// any more but Detach and Close.
+	// any more but Detach and Close. So does runtime.Goexit, which the FailNow of tests calls;
+	// the goroutine ends besides, which for a command that does not run on a worker is the
+	// transport's, or that of whoever calls Pending.Done of another one.
 	Exec(c *Command) error
 }
 

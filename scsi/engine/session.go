@@ -223,12 +223,22 @@ func (s *Session) Now() time.Duration { return max(s.t.e.now(), 1) }
 func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
 	now := s.t.e.now()
 	var first *task
-	for _, c := range list {
-		t := taskOf(c)
+	defer func() {
+		if first != nil {
+			s.recycle(first)
+		}
+		if len(list) > 0 { // a handler has ended the goroutine
+			s.ResponsesSent(list, err)
+		}
+	}()
+	for len(list) > 0 {
+		t := taskOf(list[0])
+		list = list[1:]
 		t.left = now
 		if !t.gone(err) {
 			continue
 		}
+		t.finished()
 		set, next := t.leave()
 		if t.wind() {
 			t.next = first
@@ -239,9 +249,6 @@ func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
 			first = nil
 			set.drain(next)
 		}
-	}
-	if first != nil {
-		s.recycle(first)
 	}
 }
 

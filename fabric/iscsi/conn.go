@@ -192,11 +192,7 @@ func each(list []*task, f func(*task)) {
 
 // giveUpWaits answers the commands that wait for data: none will come.
 func (c *conn) giveUpWaits(err error) {
-	defer c.giveUpActive(err)
 	c.releaseHeld()
-}
-
-func (c *conn) giveUpActive(err error) {
 	var active []*task
 	c.dmu.Lock()
 	c.waits.each(func(t *task) {

@@ -386,16 +386,11 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	if s.left || from == g {
 		return nil, false
 	}
-	from.mu.Lock()
+	// Both groups are locked for all of it: who takes a logical unit away from one of them
+	// finds the session in one, or what it cannot reach any more among what is leaving.
+	defer lockBoth(from, g)()
+	defer func() { from.depart(gone...) }()
 	from.leave(s)
-	from.mu.Unlock()
-	defer func() {
-		from.mu.Lock()
-		from.depart(gone...)
-		from.mu.Unlock()
-	}()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()

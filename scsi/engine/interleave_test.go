@@ -234,6 +234,35 @@ func TestUnmapDuringMove(t *testing.T) {
 	}
 }
 
+// TestMovesBothWays: sessions that move between two groups in both directions at once do not
+// lock each other out.
+func TestMovesBothWays(t *testing.T) {
+	b := newBench(t, &hooks{}, nil, nil)
+	g := b.tgt.Group("g")
+	require.NoError(t, g.Map(0, b.dev, &engine.LUNOptions{ReadOnly: true}))
+	var moves sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		b.login(name, nil)
+		moves.Go(func() {
+			for range 500 {
+				_ = g.AddInitiator(name)
+				_ = g.RemoveInitiator(name)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		moves.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a move does not end")
+	}
+	b.close()
+}
+
 // TestCloseDuringLogin: a target that is disabled while an initiator logs in ends that
 // session too, after its opening.
 func TestCloseDuringLogin(t *testing.T) {

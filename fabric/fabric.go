@@ -11,6 +11,9 @@ import (
 // method is called without locks held, possibly from many goroutines at once, and must
 // not block: work that waits is queued. Each call for a command is answered exactly
 // once, on a dead connection too.
+//
+// A handler may end the goroutine (runtime.Goexit) on which a transport calls Session.Submit or
+// ResponsesSent, or answers: what the transport must do afterwards it does in deferred functions.
 type Endpoint interface {
 	// RequestData asks for the data-out of c: all of c.ReceiveBuffer, which is never more
 	// than the initiator announced. It is

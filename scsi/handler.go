@@ -24,7 +24,9 @@ type Handler interface {
 	// Description.NonBlocking. A panic, of this or any other method that the engine calls
 	// after AddDevice, ends the command with InternalTargetFailure and takes the device
 	// offline: the handler may have died holding its locks, so that nothing of it is called
-	// any more but Detach and Close.
+	// any more but Detach and Close. So does runtime.Goexit, which the FailNow of tests calls;
+	// the goroutine ends besides, which for a command that does not run on a worker is the
+	// transport's, or that of whoever calls Pending.Done of another one.
 	Exec(c *Command) error
 }
 
@@ -98,9 +100,9 @@ type (
 	}
 
 	// Attacher learns which nexuses exist. An error of Attach keeps the logical unit
-	// from that initiator. Attach runs while the LUN map of its group is locked: it may
-	// block, and then holds up logins and changes of that group, but must not change LUN
-	// maps itself. Detach comes when no command and no function of the nexus is left.
+	// from that initiator. Attach runs while the LUN map of its group is locked, and that of
+	// the group from which the initiator comes: it may block, and then holds up logins and
+	// changes of these groups, but must not change LUN maps itself. Detach comes when no command and no function of the nexus is left.
 	// Without it, nothing is called.
 	Attacher interface {
 		Attach(n *Nexus) error

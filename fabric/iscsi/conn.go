@@ -126,12 +126,15 @@ func (c *conn) run() {
 		return
 	}
 	c.startTimer()
+	err = errReaderEnded
+	defer func() {
+		c.fail(err)
+		c.end()
+	}()
 	err = c.unexpected(c.serve())
 	if err == errLoggedOut {
 		c.finishLogout()
 	}
-	c.fail(err)
-	c.end()
 }
 
 // fail closes the connection for a reason, of which the first counts. It does not block: to close a
@@ -164,11 +167,27 @@ func (c *conn) cause() error {
 func (c *conn) end() {
 	c.stopTimer()
 	err := c.cause()
+	defer func() {
+		c.sess.end(err)
+		c.dropRxBuf()
+		c.publish()
+	}()
+	defer c.giveUpWaits(err)
 	c.kill()
-	c.giveUpWaits(err)
-	c.sess.end(err)
-	c.dropRxBuf()
-	c.publish()
+}
+
+// each calls f for each of a list. It goes on with the next one when a handler ends the goroutine.
+func each(list []*task, f func(*task)) {
+	defer func() {
+		if len(list) > 0 {
+			each(list, f)
+		}
+	}()
+	for len(list) > 0 {
+		t := list[0]
+		list = list[1:]
+		f(t)
+	}
 }
 
 // giveUpWaits answers the commands that wait for data: none will come.
@@ -185,9 +204,7 @@ func (c *conn) giveUpWaits(err error) {
 		c.forget(t)
 	}
 	c.dmu.Unlock()
-	for _, t := range active {
-		t.cmd.DataReceived(err)
-	}
+	each(active, func(t *task) { t.cmd.DataReceived(err) })
 }
 
 // releaseHeld lets the responses go that wait for unsolicited data: no more is read.
@@ -204,9 +221,7 @@ func (c *conn) releaseHeld() {
 		c.forget(t)
 	}
 	c.dmu.Unlock()
-	for _, t := range held {
-		c.push(&t.resp, 0)
-	}
+	each(held, func(t *task) { c.push(&t.resp, 0) })
 }
 
 // addr is an address for logs; nil has a text too.

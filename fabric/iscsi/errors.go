@@ -21,6 +21,7 @@ var (
 	errSegmentTooLong = errors.New("iscsi: data segment longer than MaxRecvDataSegmentLength")
 	errTooMuchHeld    = errors.New("iscsi: too much waits for a missing command")
 	errSlowReader     = errors.New("iscsi: initiator does not read its answers")
+	errReaderEnded    = errors.New("iscsi: a handler has ended the connection's goroutine")
 
 	// errLostMemory: part of the answer may have left, so that nothing can follow it.
 	errLostMemory = errors.New("iscsi: the mapped data of a READ cannot be read: its file was cut off, or its device fails")

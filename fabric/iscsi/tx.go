@@ -54,6 +54,17 @@ func (c *conn) initTx() {
 // its role to a flusher as soon as the socket is full or after some turns, so that an initiator
 // that does not read holds up nobody else.
 func (c *conn) write(mayWait bool) {
+	over := false
+	defer func() {
+		if !over { // a handler has ended the goroutine, on which it was told that responses have left
+			c.write(mayWait)
+		}
+	}()
+	c.writeAll(mayWait)
+	over = true
+}
+
+func (c *conn) writeAll(mayWait bool) {
 	for turn := 0; c.nextBatch(); turn++ {
 		err := c.tx.err
 		done := err != nil
@@ -208,12 +219,14 @@ func (c *conn) endBatch(err error) {
 			c.complete(it, err)
 		}
 	}
+	defer func() { // also when a handler ends the goroutine
+		w.stats.bytes += uint64(b.used + b.data)
+		w.stats.publish(c)
+		b.reset()
+	}()
 	if len(b.sent) > 0 {
 		c.nx.ResponsesSent(b.sent, err)
 	}
-	w.stats.bytes += uint64(b.used + b.data)
-	w.stats.publish(c)
-	b.reset()
 }
 
 // dropWork ends everything that the writer has without sending it.
@@ -223,10 +236,9 @@ func (c *conn) dropWork() {
 	if err == nil {
 		err = errConnClosed
 	}
-	for it := w.work; it != nil; {
-		next := it.next // before its owner has it back
+	for w.work != nil {
+		it := w.work
+		w.work = it.next // before its owner has it back
 		c.complete(it, err)
-		it = next
 	}
-	w.work = nil
 }

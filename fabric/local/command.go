@@ -91,13 +91,27 @@ func (i *Initiator) Start(c *Command, done func(*Command)) {
 
 // run submits the command, and again as long as its done function starts it anew.
 func (c *Command) run() {
-	for {
-		c.phase.Store(submitting)
-		c.submit(c.CDB)
-		if c.phase.CompareAndSwap(submitting, waiting) || !c.finish() {
-			return
-		}
+	for c.attempt() {
 	}
+}
+
+// attempt submits the command. It reports whether to do so once more.
+func (c *Command) attempt() bool {
+	returned := false
+	defer func() {
+		if !returned && c.submitted() { // a handler has ended the goroutine
+			c.run()
+		}
+	}()
+	c.phase.Store(submitting)
+	c.submit(c.CDB)
+	returned = true
+	return c.submitted()
+}
+
+// submitted follows Submit. It reports whether the command is to be submitted anew.
+func (c *Command) submitted() bool {
+	return !c.phase.CompareAndSwap(submitting, waiting) && c.finish()
 }
 
 // finish calls the done function. It reports whether that has started the command anew;

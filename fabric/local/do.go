@@ -72,7 +72,14 @@ func (c *Command) exec(ctx context.Context, cdb []byte) {
 	}
 	c.Tag = c.i.tags.Add(1)
 	c.phase.Store(submitting)
+	returned := false
+	defer func() {
+		if !returned && c.live { // a handler has ended the goroutine
+			c.i.leave()
+		}
+	}()
 	c.submit(cdb)
+	returned = true
 	if c.phase.CompareAndSwap(submitting, waiting) {
 		c.wait(ctx)
 	}

@@ -249,9 +249,24 @@ func (l *Lane) work() {
 			l.wake.Wait()
 			l.idle--
 		}
-		l.mu.Unlock()
-		it.Run()
+		l.run(it, f)
+	}
+}
+
+// run runs an item without the lock. One that ends its goroutine with runtime.Goexit costs a
+// worker, which has a successor then: what waits, and Close, must not wait for ever.
+func (l *Lane) run(it *Item, f *Flow) {
+	ended := true
+	l.mu.Unlock()
+	defer func() {
 		l.mu.Lock()
 		l.ran(f)
-	}
+		if ended {
+			l.running++
+			l.done.Add(1)
+			go l.work()
+		}
+	}()
+	it.Run()
+	ended = false
 }

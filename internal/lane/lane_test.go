@@ -3,6 +3,7 @@ package lane_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -264,4 +265,23 @@ func TestFlowsModel(t *testing.T) {
 		l.Close()
 		require.Equal(t, want, got, "seed %d", seed)
 	}
+}
+
+// TestGoexit: an item that ends its goroutine costs no worker.
+func TestGoexit(t *testing.T) {
+	leak.Goroutines(t)
+	l := lane.New(1)
+	gate := make(chan bool)
+	ran := make(chan bool, 2)
+	items := []lane.Item{
+		{Run: func() { <-gate; runtime.Goexit() }},
+		{Run: func() { ran <- true; runtime.Goexit() }, Flow: new(lane.Flow)},
+		{Run: func() { ran <- true }},
+	}
+	for i := range items {
+		require.True(t, l.Add(&items[i], false))
+	}
+	close(gate)
+	l.Close()
+	require.Len(t, ran, 2)
 }

@@ -50,9 +50,7 @@ func (t *task) park() bool {
 	}
 	t.waiters = keep
 	set.mu.Unlock()
-	for _, w := range told {
-		w.done()
-	}
+	doneAll(told)
 	return false
 }
 
@@ -67,7 +65,5 @@ func (s *taskSet) unpark() {
 		}
 	}
 	s.mu.Unlock()
-	for _, t := range list {
-		t.admit()
-	}
+	apartEach(list, (*task).admit)
 }

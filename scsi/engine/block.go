@@ -28,6 +28,20 @@ func (w *waiter) done() {
 	}
 }
 
+// doneAll is done for each of a list.
+func doneAll(list []*waiter) {
+	defer func() {
+		if len(list) > 0 { // a handler has ended the goroutine
+			doneAll(list)
+		}
+	}()
+	for len(list) > 0 {
+		w := list[0]
+		list = list[1:]
+		w.done()
+	}
+}
+
 // Block keeps commands from reaching the handler and waits until none runs there: for
 // a snapshot, a hand-over, or a change of the store. New commands of the device wait,
 // REPORT LUNS excepted, and the initiators with them, so unblock soon. Task management

@@ -189,6 +189,37 @@ func TestRemoveWaits(t *testing.T) {
 	})
 }
 
+// TestRemoveTwiceAtOnce: who removes a device that another one is about to close, or ends the
+// engine then, waits for that.
+func TestRemoveTwiceAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := make(chan struct{})
+		failed := errors.New("failed")
+		h := &hooks{close: func() error { <-gate; return failed }}
+		b := newBench(t, h, nil, nil)
+		require.NoError(t, b.tgt.Unmap(t.Context(), 0))
+		first := make(chan error, 1)
+		go func() { first <- b.dev.Remove(t.Context()) }()
+		synctest.Wait()
+		soon, cancel := context.WithCancel(t.Context())
+		cancel()
+		require.ErrorIs(t, b.dev.Remove(soon), context.Canceled)
+		_, err := b.e.AddDevice("disk", &hooks{}, nil)
+		require.ErrorIs(t, err, engine.ErrExists)
+		others := make(chan error, 2)
+		go func() { others <- b.dev.Remove(t.Context()) }()
+		go func() { others <- b.e.Close() }()
+		synctest.Wait()
+		require.Empty(t, others)
+		close(gate)
+		require.ErrorIs(t, <-first, failed)
+		require.NoError(t, <-others)
+		require.NoError(t, <-others)
+		require.NoError(t, b.dev.Remove(t.Context()), "it is gone")
+		require.Equal(t, []string{"close"}, sorted(h.take(), "close"))
+	})
+}
+
 // TestMemoryLimit: a command for which there is no memory is to be sent again: TASK SET
 // FULL if another one will free some, BUSY if not.
 func TestMemoryLimit(t *testing.T) {

@@ -41,6 +41,7 @@ type Device struct {
 	resetter scsi.Resetter
 	opcodes  []*scsi.OpInfo // nil if the handler lists none
 	shared   *taskSet       // the task set of all nexuses if TST is 0
+	over     chan struct{}  // closed when it is out of the engine
 	name     string
 	id       uint64
 
@@ -49,6 +50,7 @@ type Device struct {
 	mapped      int       // guarded by mu; LUNs of groups
 	blocks      int       // guarded by mu; Block calls and resets in force
 	removed     bool      // guarded by mu
+	ending      bool      // guarded by mu; somebody closes the handler
 	past        Traffic   // guarded by mu; of nexuses that are over
 	pastLatency *Latency  // guarded by mu; nil: nothing
 }
@@ -72,7 +74,7 @@ func (e *Engine) AddDevice(name string, h scsi.Handler, opts *DeviceOptions) (*D
 	}
 	d := &Device{
 		e: e, name: name, id: deviceID(name, e.setup), h: h, desc: desc,
-		pool: opts.Pool, lane: lane.New(clampWorkers(opts.Workers)),
+		pool: opts.Pool, lane: lane.New(clampWorkers(opts.Workers)), over: make(chan struct{}),
 	}
 	d.SetQueueDepth(opts.QueueDepth)
 	if d.pool == nil {
@@ -192,7 +194,8 @@ func (d *Device) Raise(ua scsi.Sense) { d.raise(ua, nil) }
 // Remove takes the device out of the engine. It fails with ErrInUse while the device
 // is mapped, waits for its last command to end, and closes the handler if that is a
 // scsi.Closer, whose error it returns. When ctx is done first, the device is out of
-// reach but not closed; Remove may be called again. It must not be called from a method
+// reach but not closed; Remove may be called again. A call that comes while another one closes
+// the handler waits for that. It must not be called from a method
 // of the handler.
 func (d *Device) Remove(ctx context.Context) error {
 	d.mu.Lock()
@@ -209,19 +212,39 @@ func (d *Device) Remove(ctx context.Context) error {
 			return fmt.Errorf("engine: device %q: %w", d.name, err)
 		}
 	}
-	d.e.mu.Lock()
-	if d.e.devices[d.name] != d {
-		d.e.mu.Unlock()
-		return nil // another call has removed it
+	d.mu.Lock()
+	first := !d.ending
+	d.ending = true
+	d.mu.Unlock()
+	if !first {
+		select {
+		case <-d.over:
+			return nil
+		default:
+		}
+		select {
+		case <-d.over:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("engine: device %q: another call is closing it: %w", d.name, ctx.Err())
+		}
 	}
-	delete(d.e.devices, d.name)
-	d.e.mu.Unlock()
+	defer d.forget()
 	d.lane.Close()
-	d.e.log.Info("device removed", zap.String(keyDevice, d.name))
 	if c, ok := d.h.(scsi.Closer); ok {
 		return c.Close()
 	}
 	return nil
+}
+
+// forget takes the device out of the engine: until then its name is taken, and who ends the
+// engine waits for it.
+func (d *Device) forget() {
+	d.e.mu.Lock()
+	delete(d.e.devices, d.name)
+	d.e.mu.Unlock()
+	d.e.log.Info("device removed", zap.String(keyDevice, d.name))
+	close(d.over)
 }
 
 // each calls f for every nexus of the device, without locks.

@@ -54,10 +54,11 @@
 // # Locks
 //
 // In this order, each one optional: Engine.ending, Session.move, Engine.mu, Target.mu,
-// Group.mu, Session.lunmu, Device.mu, taskSet.mu, then those under which nothing else is
-// locked: of lanes, nexus.uamu and Session.mu. None is held across a call of a handler,
-// an endpoint or an event function, with one exception: Session.move and Group.mu are
-// held while Attach is called. Commands take taskSet.mu when they enter and when they
+// Group.mu, of the group that was made first before that of another one, Session.lunmu,
+// Device.mu, taskSet.mu, then those under which nothing else is locked: of lanes, nexus.uamu
+// and Session.mu. None is held across a call of a handler, an endpoint or an event function,
+// with one exception: Session.move and Group.mu are held while Attach is called, also that of
+// the group that the session leaves. Commands take taskSet.mu when they enter and when they
 // leave, and Session.mu, under which they are counted, when they are made and freed, or once
 // for many that are freed together; what else they need are atomic operations on what only
 // they or their nexus use.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"runtime/debug"
 
 	"go.uber.org/zap"
@@ -12,9 +13,22 @@ import (
 // A handler that panics takes its device offline: it may have died holding its locks, so
 // that nothing of it is called any more but Detach and Close. All calls of a handler from
 // AddDevice to Remove go through this file or through task.call.
+//
+// One that calls runtime.Goexit, as the FailNow of tests does, has died, too, and besides the
+// goroutine ends, which nothing can stop: what remains to be done is done by deferred functions
+// then. For the methods that run once for each command, that is what those of the engine's
+// functions do that have something left to do after a call that may come to such a method: one
+// of the handler, or of an endpoint, which may say that other responses have left. The other
+// methods have a goroutine of their own.
 
-// fault takes the device offline after a panic of its handler.
+// errGoexit is the value with which a device is faulted whose handler has not panicked.
+var errGoexit = errors.New("engine: the handler has called runtime.Goexit")
+
+// fault takes the device offline after a panic of its handler with value; nil: Goexit.
 func (d *Device) fault(value any) {
+	if value == nil {
+		value = errGoexit
+	}
 	stack := debug.Stack()
 	if d.offline.Swap(true) {
 		return
@@ -25,51 +39,112 @@ func (d *Device) fault(value any) {
 	}
 }
 
-// contain is deferred around a call of the handler.
-func (d *Device) contain(err *error) {
-	if r := recover(); r != nil {
-		d.fault(r)
-		*err = scsi.InternalTargetFailure
+// apart calls f on a goroutine of its own and waits for that to end, so that the caller goes on
+// when f does not return.
+func apart(f func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		f()
+	}()
+	<-done
+}
+
+// apartEach calls f for each of a list, as apart does.
+func apartEach(list []*task, f func(*task)) {
+	for len(list) > 0 {
+		apart(func() {
+			for len(list) > 0 {
+				t := list[0]
+				list = list[1:]
+				f(t)
+			}
+		})
 	}
 }
 
-// guard calls f, a method of the handler, unless the device is offline.
+// guard calls f, a method of the handler that is not called for each command, unless the device
+// is offline.
 func (d *Device) guard(f func()) (err error) {
 	if d.offline.Load() {
 		return scsi.LogicalUnitFailure
 	}
-	defer d.contain(&err)
-	f()
-	return nil
+	return d.calls(f)
 }
 
-// parse calls the handler's Parser.
-func (d *Device) parse(c *scsi.Command) (p scsi.Parsed, err error) {
-	if d.offline.Load() {
+// calls is guard for a device that may be offline.
+func (d *Device) calls(f func()) (err error) {
+	apart(func() {
+		returned := false
+		defer func() {
+			if !returned {
+				d.fault(recover())
+				err = scsi.InternalTargetFailure
+			}
+		}()
+		f()
+		returned = true
+	})
+	return err
+}
+
+// contain is deferred around a call of the handler, on behalf of a command that is being parsed
+// or executed.
+func (t *task) contain(returned *bool, err *error) {
+	if *returned {
+		return
+	}
+	r := recover()
+	t.n.d.fault(r)
+	*err = scsi.InternalTargetFailure
+	if r == nil && t.status.state() == StateParse { // nobody else will end it
+		t.finish(*err)
+	}
+}
+
+// askParser calls the handler's Parser.
+func (t *task) askParser() (p scsi.Parsed, err error) {
+	if t.n.d.offline.Load() {
 		return p, scsi.LogicalUnitFailure
 	}
-	defer d.contain(&err)
-	err = d.parser.Parse(c, &p)
+	returned := false
+	defer t.contain(&returned, &err)
+	err = t.n.d.parser.Parse(&t.Command, &p)
+	returned = true
 	return p, err
 }
 
-// buffer calls the handler's BufferProvider.
-func (d *Device) buffer(c *scsi.Command, n int) (b *sgv.Buf, err error) {
-	if d.offline.Load() {
+// askBuffers calls the handler's BufferProvider.
+func (t *task) askBuffers(n int) (b *sgv.Buf, err error) {
+	if t.n.d.offline.Load() {
 		return nil, scsi.LogicalUnitFailure
 	}
-	defer d.contain(&err)
-	return d.buffers.Buffer(c, n)
+	returned := false
+	defer t.contain(&returned, &err)
+	b, err = t.n.d.buffers.Buffer(&t.Command, n)
+	returned = true
+	return b, err
 }
 
-// finish calls the handler's Finisher for a command that the handler has let go of.
-func (d *Device) finish(t *task) {
-	if t.lost || d.offline.Load() {
+// finished calls the handler's Finisher for a command that the handler has let go of. When that
+// ends the goroutine, finished frees the command.
+func (t *task) finished() {
+	if t.n == nil || t.n.d.finisher == nil || t.lost || t.n.d.offline.Load() {
 		return
 	}
-	var err error
-	defer d.contain(&err)
-	d.finisher.Finish(&t.Command, scsi.Outcome{Status: t.Status(), Aborted: t.aborted(), Delivered: t.sentErr})
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		r := recover()
+		t.n.d.fault(r)
+		if r == nil {
+			t.free()
+		}
+	}()
+	t.n.d.finisher.Finish(&t.Command, scsi.Outcome{Status: t.Status(), Aborted: t.aborted(), Delivered: t.sentErr})
+	returned = true
 }
 
 // observe calls f with the handler's TaskObserver if it is one.
@@ -95,8 +170,6 @@ func (d *Device) attach(n *scsi.Nexus) error {
 // the handler keeps of the nexus goes then.
 func (d *Device) detach(n *scsi.Nexus) {
 	if d.attacher != nil {
-		var err error
-		defer d.contain(&err)
-		d.attacher.Detach(n)
+		_ = d.calls(func() { d.attacher.Detach(n) })
 	}
 }

@@ -111,7 +111,12 @@ func (t *task) requestData() {
 		t.finish(errAborted)
 		return
 	}
+	defer t.requested()
 	t.s.ep.RequestData(&t.Command)
+}
+
+// requested follows Endpoint.RequestData.
+func (t *task) requested() {
 	switch {
 	case t.data.CompareAndSwap(dataRequesting, dataWaiting):
 	case t.data.CompareAndSwap(dataRevoked, dataStopping):
@@ -132,10 +137,12 @@ func (t *task) revoke() bool {
 
 // stopData tells the transport not to wait for data any more.
 func (t *task) stopData() {
+	defer func() {
+		if !t.data.CompareAndSwap(dataStopping, dataStopped) {
+			t.haveData()
+		}
+	}()
 	t.s.abort.Abort(&t.Command)
-	if !t.data.CompareAndSwap(dataStopping, dataStopped) {
-		t.haveData()
-	}
 }
 
 // DataReceived implements task.Owner.
@@ -248,10 +255,8 @@ func (t *task) work() {
 // a worker. Otherwise the command has ended, or Pending.Done will end it.
 func (t *task) execute(try bool) bool {
 	t.st.Begin()
-	err, panicked := t.call(try)
-	if panicked {
-		t.lost = t.st.Abandon()
-		t.finish(err)
+	err, returned := t.call(try)
+	if !returned {
 		return true
 	}
 	parked, deferred := t.st.Return()
@@ -271,22 +276,29 @@ func (t *task) execute(try bool) bool {
 
 // undo makes the command what it was before TryExec, which may have lent memory: Exec would
 // take that for the buffer that it may fill.
-func (t *task) undo() error {
-	if t.takeBack() && !t.late() {
-		return t.NeedData()
+func (t *task) undo() (err error) {
+	if !t.takeBack() || t.late() {
+		return nil
 	}
-	return nil
+	returned := false
+	defer func() {
+		if !returned { // a handler's Buffer has ended the goroutine
+			t.finish(scsi.InternalTargetFailure)
+		}
+	}()
+	err = t.NeedData()
+	returned = true
+	return err
 }
 
-// call contains the handler's panics.
-func (t *task) call(try bool) (err error, panicked bool) {
-	panicked = true
+// call contains the handler's panics. When it reports that the handler has not returned, the
+// command has ended.
+func (t *task) call(try bool) (err error, returned bool) {
 	defer func() {
-		if panicked { // recover is not for free
-			if r := recover(); r != nil {
-				t.n.d.fault(r)
-				err = scsi.InternalTargetFailure
-			}
+		if !returned { // recover is not for free
+			t.n.d.fault(recover())
+			t.lost = t.st.Abandon()
+			t.finish(scsi.InternalTargetFailure)
 		}
 	}()
 	if try {
@@ -294,8 +306,7 @@ func (t *task) call(try bool) (err error, panicked bool) {
 	} else {
 		err = t.n.d.h.Exec(&t.Command)
 	}
-	panicked = false
-	return err, panicked
+	return err, true
 }
 
 // Done implements task.Owner: a deferred command has ended.
@@ -306,14 +317,19 @@ func (t *task) Done(err error) { t.finish(err) }
 // asked for, so that a function that waits for it cannot be answered before; its place in
 // the queue is free before, because the initiator may send the next command at once.
 func (t *task) finish(err error) {
-	n, set := t.n, t.n.set
+	n := t.n
 	t.conclude(err)
 	t.overrule(t.status.end())
 	if t.Status() == scsi.StatusCheckCondition && !t.st.Silent {
 		n.failed(t)
 	}
 	n.decided.Add(1)
+	defer t.part(n.set)
 	t.s.ep.Respond(&t.Command)
+}
+
+// part follows Endpoint.Respond.
+func (t *task) part(set *taskSet) {
 	var next *task
 	set.mu.Lock()
 	waiters := t.waiters
@@ -322,19 +338,21 @@ func (t *task) finish(err error) {
 		next = set.end(t)
 	}
 	set.mu.Unlock()
-	t.settle()
-	for _, w := range waiters {
-		w.done()
+	if waiters == nil && next == nil {
+		t.settle()
+		return
 	}
-	set.drain(next)
+	defer set.drain(next)
+	defer doneAll(waiters)
+	t.settle()
 }
 
 // answer ends a command that is in no task set.
 func (t *task) answer(err error) {
 	t.conclude(err)
 	t.status.move(StateRespond)
+	defer t.settle()
 	t.s.ep.Respond(&t.Command)
-	t.settle()
 }
 
 func unsupported(err error) bool { return err != nil && errors.Is(err, errors.ErrUnsupported) }

@@ -338,6 +338,19 @@ func (g *Group) leave(s *Session) {
 	g.members = g.members[:last]
 }
 
+// lockBoth locks two groups of a target, and returns what unlocks them.
+func lockBoth(a, b *Group) (unlock func()) {
+	if a.seq > b.seq {
+		a, b = b, a
+	}
+	a.mu.Lock()
+	b.mu.Lock()
+	return func() {
+		b.mu.Unlock()
+		a.mu.Unlock()
+	}
+}
+
 // use counts a mapping of the device.
 func (d *Device) use() error {
 	d.mu.Lock()

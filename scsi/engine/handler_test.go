@@ -136,6 +136,7 @@ type port struct {
 	sent    error                 // of ResponseSent
 	hold    bool                  // the test calls ResponseSent
 	aborted func(c *scsi.Command)
+	done    func() // in TaskDone
 	buffer  func(c *scsi.Command, n int) (*sgv.Buf, error)
 	closed  chan error
 
@@ -156,11 +157,11 @@ func (p *port) Respond(c *scsi.Command) {
 	p.mu.Lock()
 	p.results = append(p.results, describe(c))
 	p.mu.Unlock()
+	if !p.hold {
+		defer c.ResponseSent(p.sent)
+	}
 	if p.respond != nil {
 		p.respond(c)
-	}
-	if !p.hold {
-		c.ResponseSent(p.sent)
 	}
 }
 
@@ -181,8 +182,11 @@ func (p *port) Buffer(c *scsi.Command, n int) (*sgv.Buf, error) {
 
 func (p *port) TaskDone(f *fabric.Task) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	p.answers = append(p.answers, fmt.Sprintf("%v: %v", f.Function, f.Response))
+	p.mu.Unlock()
+	if p.done != nil {
+		p.done()
+	}
 }
 
 func (p *port) Closed(reason error) { p.closed <- reason }

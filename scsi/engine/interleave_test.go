@@ -188,6 +188,81 @@ func TestCloseDuringMove(t *testing.T) {
 	closes(t, b.e)
 }
 
+// TestUnmapDuringMove: who takes a logical unit away while a session moves to another group
+// waits for the session's commands, too.
+func TestUnmapDuringMove(t *testing.T) {
+	for name, unmap := range map[string]func(g *engine.Group, d *engine.Device) error{
+		"Unmap":   func(g *engine.Group, _ *engine.Device) error { return g.Unmap(context.Background(), 0) },
+		"Replace": func(g *engine.Group, d *engine.Device) error { return g.Replace(context.Background(), 0, d, nil) },
+		"Remove":  func(g *engine.Group, _ *engine.Device) error { return g.Remove(context.Background()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			leak.Goroutines(t)
+			h := &hooks{desc: scsi.Description{NonBlocking: true}}
+			b := newBench(t, h, nil, nil)
+			from, to := b.tgt.Group("from"), b.tgt.Group("to")
+			require.NoError(t, from.Map(0, b.dev, nil))
+			require.NoError(t, from.AddInitiator("a"))
+			p := b.login("a", nil)
+			var pending scsi.Pending
+			h.exec = func(c *scsi.Command) error { pending = c.Defer(); return nil }
+			p.send(1, read1...)
+			other, err := b.e.AddDevice("other", &hooks{}, nil)
+			require.NoError(t, err)
+			returned := make(chan struct{})
+			var failed error
+			b.locked(to, func() {
+				go func() {
+					defer close(returned)
+					failed = unmap(from, other)
+				}()
+				soon(returned)
+			})
+			require.NoError(t, to.AddInitiator("a")) // which the older group still claims
+			require.NoError(t, from.RemoveInitiator("a"))
+			require.Equal(t, "to", p.s.Info().Group)
+			select {
+			case <-returned:
+				require.Fail(t, "a command is running")
+			default:
+			}
+			pending.Done(nil)
+			<-returned
+			require.NoError(t, failed)
+			b.close()
+		})
+	}
+}
+
+// TestMovesBothWays: sessions that move between two groups in both directions at once do not
+// lock each other out.
+func TestMovesBothWays(t *testing.T) {
+	b := newBench(t, &hooks{}, nil, nil)
+	g := b.tgt.Group("g")
+	require.NoError(t, g.Map(0, b.dev, &engine.LUNOptions{ReadOnly: true}))
+	var moves sync.WaitGroup
+	for _, name := range []string{"a", "b", "c"} {
+		b.login(name, nil)
+		moves.Go(func() {
+			for range 500 {
+				_ = g.AddInitiator(name)
+				_ = g.RemoveInitiator(name)
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		moves.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-time.After(10 * time.Second):
+		t.Fatal("a move does not end")
+	}
+	b.close()
+}
+
 // TestCloseDuringLogin: a target that is disabled while an initiator logs in ends that
 // session too, after its opening.
 func TestCloseDuringLogin(t *testing.T) {

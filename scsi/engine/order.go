@@ -77,13 +77,27 @@ func (s *taskSet) run() {
 
 // drain runs what release has given, and what may run then.
 func (s *taskSet) drain(next *task) {
+	if next == nil {
+		return
+	}
+	defer func() {
+		if next != nil { // a handler has ended the goroutine
+			s.drain(s.another())
+		}
+	}()
 	for next != nil {
 		next.admit()
-		s.mu.Lock()
-		next = s.again()
-		s.update()
-		s.mu.Unlock()
+		next = s.another()
 	}
+}
+
+// another is again with the lock.
+func (s *taskSet) another() *task {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next := s.again()
+	s.update()
+	return next
 }
 
 // failed does what a CHECK CONDITION of t means for other tasks: with NACA it establishes
@@ -119,7 +133,7 @@ func (s *taskSet) endACA(n *nexus) bool {
 	}
 	s.mu.Unlock()
 	if ends {
-		s.run()
+		apart(s.run)
 	}
 	return ends
 }

@@ -15,7 +15,7 @@ func (t *task) parse() error {
 	t.in, t.out = t.DataLen(d.desc.BlockSize)
 	t.writes = op.Flags&scsi.FlagWrites != 0
 	if d.parser != nil && (d.desc.Parse == scsi.ParseAll || d.desc.Parse == scsi.ParseUnknown && op == scsi.Unknown) {
-		p, err := d.parse(&t.Command)
+		p, err := t.askParser()
 		if err != nil {
 			return err
 		}

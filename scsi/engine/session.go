@@ -223,12 +223,22 @@ func (s *Session) Now() time.Duration { return max(s.t.e.now(), 1) }
 func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
 	now := s.t.e.now()
 	var first *task
-	for _, c := range list {
-		t := taskOf(c)
+	defer func() {
+		if first != nil {
+			s.recycle(first)
+		}
+		if len(list) > 0 { // a handler has ended the goroutine
+			s.ResponsesSent(list, err)
+		}
+	}()
+	for len(list) > 0 {
+		t := taskOf(list[0])
+		list = list[1:]
 		t.left = now
 		if !t.gone(err) {
 			continue
 		}
+		t.finished()
 		set, next := t.leave()
 		if t.wind() {
 			t.next = first
@@ -239,9 +249,6 @@ func (s *Session) ResponsesSent(list []*scsi.Command, err error) {
 			first = nil
 			set.drain(next)
 		}
-	}
-	if first != nil {
-		s.recycle(first)
 	}
 }
 
@@ -379,16 +386,11 @@ func (s *Session) moved() (gone []*nexus, changed bool) {
 	if s.left || from == g {
 		return nil, false
 	}
-	from.mu.Lock()
+	// Both groups are locked for all of it: who takes a logical unit away from one of them
+	// finds the session in one, or what it cannot reach any more among what is leaving.
+	defer lockBoth(from, g)()
+	defer func() { from.depart(gone...) }()
 	from.leave(s)
-	from.mu.Unlock()
-	defer func() {
-		from.mu.Lock()
-		from.depart(gone...)
-		from.mu.Unlock()
-	}()
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	g.add(s)
 	s.group.Store(g)
 	want := g.luns.Load()

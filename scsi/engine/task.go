@@ -84,7 +84,7 @@ func (t *task) buffer(n int64) (*sgv.Buf, error) {
 		}
 	}
 	if t.n.d.buffers != nil {
-		if b, err := t.n.d.buffer(&t.Command, int(n)); !unsupported(err) {
+		if b, err := t.askBuffers(int(n)); !unsupported(err) {
 			return checkBuffer(b, err, n)
 		}
 	}
@@ -194,6 +194,7 @@ func (t *task) gone(err error) bool {
 
 // free ends the life of a command whose response has left.
 func (t *task) free() {
+	t.finished()
 	set, next := t.leave()
 	if t.wind() {
 		t.s.recycle(t)
@@ -203,15 +204,11 @@ func (t *task) free() {
 	}
 }
 
-// wind tells whom it concerns how the command ended, and makes it ready for the next one.
-// It reports whether there may be one.
+// wind notes how the command ended, and makes it ready for the next one. It reports whether
+// there may be one.
 func (t *task) wind() bool {
-	n := t.n
 	if t.ua != 0 && t.sentErr != nil {
 		t.untell()
-	}
-	if n != nil && n.d.finisher != nil {
-		n.d.finish(t)
 	}
 	t.close()
 	if t.lost {

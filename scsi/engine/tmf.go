@@ -79,11 +79,13 @@ func (s *Session) managed(f *fabric.Task, r scsi.TaskResponse) {
 	if ev := s.t.e.events.TaskManagement; ev != nil {
 		ev(s.Info(), fn, r)
 	}
+	defer func() {
+		s.tasksLive.Add(-1)
+		s.mu.Lock()
+		s.checkIdle()
+		s.mu.Unlock()
+	}()
 	s.ep.TaskDone(f)
-	s.tasksLive.Add(-1)
-	s.mu.Lock()
-	s.checkIdle()
-	s.mu.Unlock()
 }
 
 // function is a task management function in progress, or the end of a session, which does
@@ -352,12 +354,8 @@ func (s *taskSet) abort(victim func(*task) bool, own func(*nexus) bool, w *waite
 	for n := range losers {
 		n.addUA(scsi.CommandsCleared)
 	}
-	for _, t := range end {
-		t.finish(errAborted)
-	}
-	for _, t := range stop {
-		t.stopData()
-	}
+	apartEach(end, func(t *task) { t.finish(errAborted) })
+	apartEach(stop, (*task).stopData)
 	return chosen
 }
 

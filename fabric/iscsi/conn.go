@@ -107,11 +107,11 @@ func newConn(srv *Server, nc net.Conn) *conn {
 
 // run is the connection's goroutine.
 func (c *conn) run() {
-	defer func() { // something has failed on every way here
+	defer finally(func() { // something has failed on every way here
 		c.tx.bg.Wait()
 		c.closing.Wait()
 		c.srv.forget(c)
-	}()
+	})
 	err := c.logIn()
 	if err != nil {
 		c.fail(err)
@@ -127,14 +127,23 @@ func (c *conn) run() {
 	}
 	c.startTimer()
 	err = errReaderEnded
-	defer func() {
+	defer finally(func() {
 		c.fail(err)
 		c.end()
-	}()
+	})
 	err = c.unexpected(c.serve())
 	if err == errLoggedOut {
 		c.finishLogout()
 	}
+}
+
+// finally is deferred for what has to be done also when a handler ends the goroutine. After a panic,
+// which is a defect of ours, f could wait for a lock that will never be free: the process ends.
+func finally(f func()) {
+	if r := recover(); r != nil {
+		panic(r)
+	}
+	f()
 }
 
 // fail closes the connection for a reason, of which the first counts. It does not block: to close a
@@ -167,22 +176,22 @@ func (c *conn) cause() error {
 func (c *conn) end() {
 	c.stopTimer()
 	err := c.cause()
-	defer func() {
+	defer finally(func() {
 		c.sess.end(err)
 		c.dropRxBuf()
 		c.publish()
-	}()
-	defer c.giveUpWaits(err)
+	})
+	defer finally(func() { c.giveUpWaits(err) })
 	c.kill()
 }
 
 // each calls f for each of a list. It goes on with the next one when a handler ends the goroutine.
 func each(list []*task, f func(*task)) {
-	defer func() {
+	defer finally(func() {
 		if len(list) > 0 {
 			each(list, f)
 		}
-	}()
+	})
 	for len(list) > 0 {
 		t := list[0]
 		list = list[1:]

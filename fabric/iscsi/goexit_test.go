@@ -98,3 +98,24 @@ func TestHandlerEndsWriter(t *testing.T) {
 		}
 	})
 }
+
+// TestPanicIsNotWaitedFor: what is done last is done after the end of the goroutine by a handler, and
+// not after a panic, which may have left locks behind.
+func TestPanicIsNotWaitedFor(t *testing.T) {
+	did := make(chan string, 4)
+	end := func(f func()) (value any) {
+		over := make(chan any)
+		go func() {
+			defer func() { over <- recover() }()
+			defer finally(func() { did <- "last" })
+			f()
+		}()
+		return <-over
+	}
+	require.Nil(t, end(func() {}))
+	require.Equal(t, "last", <-did)
+	require.Nil(t, end(runtime.Goexit))
+	require.Equal(t, "last", <-did)
+	require.Equal(t, "defect", end(func() { panic("defect") }))
+	require.Empty(t, did)
+}

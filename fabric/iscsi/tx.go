@@ -55,11 +55,11 @@ func (c *conn) initTx() {
 // that does not read holds up nobody else.
 func (c *conn) write(mayWait bool) {
 	over := false
-	defer func() {
+	defer finally(func() {
 		if !over { // a handler has ended the goroutine, on which it was told that responses have left
 			c.write(mayWait)
 		}
-	}()
+	})
 	c.writeAll(mayWait)
 	over = true
 }

@@ -1,7 +1,8 @@
 // Package lane runs work that may block on a bounded number of goroutines. Work of one flow is
 // done in the order in which it was added. A flow on which less than its fair part of the workers
 // is at work comes first, and the others take turns, so that one with much to do does not hold up
-// one with little.
+// one with little. Beside others nobody gets all workers: who has had his part leaves an eighth of
+// them free, so that those who have not need not wait for one to end what it is at.
 package lane
 
 import "sync"
@@ -39,6 +40,7 @@ type Lane struct {
 	urgent  queue // the last that was added comes first
 	nobody  Flow
 	active  int   // flows with items that wait or run
+	shared  int   // items that one flow has to end alone before all workers are for it; see spare
 	tail    *Flow // of the ring of flows with work, whose turn is last; nil: there is none
 	n       int   // items that wait
 	done    sync.WaitGroup
@@ -73,6 +75,7 @@ func (l *Lane) Add(it *Item, urgent bool) bool {
 		l.enter(f)
 	}
 	switch {
+	case !urgent && l.mustLeave(it.flow, l.running-l.idle):
 	case l.idle >= l.n:
 		l.wake.Signal()
 	case l.running < l.max:
@@ -128,8 +131,32 @@ func (l *Lane) SetMax(workers int) {
 	l.wake.Broadcast()
 }
 
+// part is how many workers are fair for a flow with work: less than one if there are too many flows.
+func (l *Lane) part() int {
+	flows := l.active
+	if l.shared > 0 {
+		flows = max(flows, 2)
+	}
+	return l.max / flows
+}
+
 // poor reports whether less than its fair part of the workers is at work for a flow with work.
-func (l *Lane) poor(f *Flow) bool { return f.running < l.max/l.active }
+func (l *Lane) poor(f *Flow) bool { return f.running < l.part() }
+
+// spare is how many workers are left free for flows that have less than their part. It is so for
+// some time after there has been another flow: one whose items come one by one is gone between two
+// of them.
+func (l *Lane) spare() int {
+	if l.shared == 0 {
+		return 0
+	}
+	return l.max / 8
+}
+
+// mustLeave reports whether a flow with work gets no worker while busy of them are at work.
+func (l *Lane) mustLeave(f *Flow, busy int) bool {
+	return busy >= l.max-l.spare() && f.running >= max(l.part(), 1)
+}
 
 // enter puts a flow into the ring, unless it is there: before all others or behind them.
 func (l *Lane) enter(f *Flow) {
@@ -138,6 +165,9 @@ func (l *Lane) enter(f *Flow) {
 	}
 	if f.running == 0 {
 		l.active++
+	}
+	if l.active > 1 {
+		l.shared = 4 * l.max
 	}
 	if l.tail == nil {
 		f.prev, f.next = f, f
@@ -175,6 +205,11 @@ func (l *Lane) take() (*Item, *Flow) {
 			return nil, nil
 		}
 		f := l.tail.next
+		for busy := l.running - l.idle - 1; l.mustLeave(f, busy); f = f.next { // as many as there are workers
+			if f == l.tail {
+				return nil, nil
+			}
+		}
 		it = f.first
 		if f.running++; !l.poor(f) {
 			l.tail = f // behind all others
@@ -189,6 +224,11 @@ func (l *Lane) take() (*Item, *Flow) {
 func (l *Lane) ran(f *Flow) {
 	if f == nil {
 		return
+	}
+	if l.shared > 0 && l.active < 2 {
+		if l.shared--; l.shared == 0 && l.n > 0 {
+			l.wake.Broadcast()
+		}
 	}
 	if f.running--; f.running == 0 && f.next == nil {
 		l.active--

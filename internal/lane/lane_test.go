@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -284,4 +285,88 @@ func TestGoexit(t *testing.T) {
 	close(gate)
 	l.Close()
 	require.Len(t, ran, 2)
+}
+
+// TestSpareWorkers: beside another flow, and for some time after it, one with much to do leaves some
+// workers free, so that the other one does not wait; alone it has all of them.
+func TestSpareWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := lane.New(16)
+		type user struct {
+			flow    lane.Flow
+			gate    chan bool
+			running atomic.Int64
+		}
+		much, little := &user{gate: make(chan bool)}, &user{gate: make(chan bool)}
+		add := func(u *user, n int) {
+			for range n {
+				l.Add(&lane.Item{Run: func() { u.running.Add(1); <-u.gate; u.running.Add(-1) }, Flow: &u.flow}, false)
+			}
+		}
+		end := func(u *user) {
+			u.gate <- true
+			synctest.Wait()
+		}
+		expect := func(atMuch, atLittle int64, waiting int) {
+			t.Helper()
+			synctest.Wait()
+			got := []int64{much.running.Load(), little.running.Load(), int64(l.Len())}
+			require.Equal(t, []int64{atMuch, atLittle, int64(waiting)}, got)
+		}
+		add(much, 200)
+		expect(16, 0, 184)
+		add(little, 1)
+		expect(16, 0, 185)
+		end(much)
+		expect(15, 1, 184)
+		end(much)
+		end(much)
+		expect(13, 1, 184)
+		end(much)
+		expect(13, 1, 183)
+		add(little, 2) // finds workers that are free
+		expect(13, 3, 183)
+		end(little)
+		end(little)
+		expect(13, 1, 183)
+		end(little)
+		expect(14, 0, 182)
+		add(much, 1)
+		expect(14, 0, 183)
+		add(little, 1)
+		expect(14, 1, 183)
+		end(little)
+		expect(14, 0, 183)
+		for i := range 63 { // and little is forgotten after 64
+			end(much)
+			expect(14, 0, 182-i)
+		}
+		end(much)
+		expect(16, 0, 117)
+		close(much.gate)
+		l.Close()
+		require.Zero(t, l.Len())
+	})
+}
+
+// TestSpareAmongMany: with more flows than workers all workers are at work, for a flow each.
+func TestSpareAmongMany(t *testing.T) {
+	leak.Goroutines(t)
+	l := lane.New(16)
+	gate, started := make(chan bool), make(chan int, 100)
+	flows := make([]lane.Flow, 40)
+	for range 2 {
+		for i := range flows {
+			l.Add(&lane.Item{Run: func() { started <- i; <-gate }, Flow: &flows[i]}, false)
+		}
+	}
+	at := make(map[int]bool)
+	for range 16 {
+		i := <-started
+		require.False(t, at[i], "a second worker for %d", i)
+		at[i] = true
+	}
+	close(gate)
+	l.Close()
+	require.Zero(t, l.Len())
 }

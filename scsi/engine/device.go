@@ -179,7 +179,8 @@ func (d *Device) SetQueueDepth(n int) {
 }
 
 // SetWorkers changes DeviceOptions.Workers. Workers that are too many end when they have
-// nothing to do.
+// nothing to do. I_T nexuses that have work for them get equal parts of the workers, and each has
+// what others leave but for an eighth, which is kept for those who come with less than their part.
 func (d *Device) SetWorkers(n int) { d.lane.SetMax(clampWorkers(n)) }
 
 // Offline reports whether the handler has panicked. Commands that need it then end

@@ -102,8 +102,8 @@ type (
 	// Attacher learns which nexuses exist. An error of Attach keeps the logical unit
 	// from that initiator. Attach runs while the LUN map of its group is locked, and that of
 	// the group from which the initiator comes: it may block, and then holds up logins and
-	// changes of these groups, but must not change LUN maps itself. Detach comes when no command and no function of the nexus is left.
-	// Without it, nothing is called.
+	// changes of these groups, but must not change LUN maps itself. Detach comes when no
+	// command and no function of the nexus is left. Without it, nothing is called.
 	Attacher interface {
 		Attach(n *Nexus) error
 		Detach(n *Nexus)

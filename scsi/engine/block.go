@@ -67,13 +67,11 @@ func (d *Device) Block(ctx context.Context) (unblock func(), err error) {
 	w.done()
 	var once sync.Once
 	unblock = func() { once.Do(d.unblock) }
-	select {
-	case <-idle:
-		return unblock, nil
-	case <-ctx.Done():
+	if err := await(ctx, idle); err != nil {
 		unblock()
-		return nil, fmt.Errorf("engine: device %q: commands are still running: %w", d.name, ctx.Err())
+		return nil, fmt.Errorf("engine: device %q: commands are still running: %w", d.name, err)
 	}
+	return unblock, nil
 }
 
 // block shuts the gate for new commands.

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -378,4 +379,24 @@ func TestEvents(t *testing.T) {
 		require.NoError(t, e.Close())
 		require.Equal(t, []string{"opened a", "faulted disk", "QUERY TASK SET", "closed bye"}, got)
 	})
+}
+
+// TestNothingToWaitFor: where nothing has to be waited for, a context that is done does not matter,
+// in no case by chance.
+func TestNothingToWaitFor(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := newBench(t, &hooks{desc: scsi.Description{NonBlocking: true}}, nil, nil)
+	for range 100 {
+		unblock, err := b.dev.Block(done)
+		require.NoError(t, err)
+		unblock()
+	}
+	for i := range 100 {
+		d, err := b.e.AddDevice(fmt.Sprint("another ", i), &hooks{}, nil)
+		require.NoError(t, err)
+		require.NoError(t, d.Remove(done))
+		require.NoError(t, d.Remove(done), "again")
+	}
+	b.close()
 }

@@ -218,17 +218,10 @@ func (d *Device) Remove(ctx context.Context) error {
 	d.ending = true
 	d.mu.Unlock()
 	if !first {
-		select {
-		case <-d.over:
-			return nil
-		default:
+		if err := await(ctx, d.over); err != nil {
+			return fmt.Errorf("engine: device %q: another call is closing it: %w", d.name, err)
 		}
-		select {
-		case <-d.over:
-			return nil
-		case <-ctx.Done():
-			return fmt.Errorf("engine: device %q: another call is closing it: %w", d.name, ctx.Err())
-		}
+		return nil
 	}
 	defer d.forget()
 	d.lane.Close()

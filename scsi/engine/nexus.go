@@ -201,17 +201,10 @@ func (n *nexus) release() {
 
 // wait waits for the nexus to be over.
 func (n *nexus) wait(ctx context.Context) error {
-	select {
-	case <-n.released:
-		return nil
-	default:
+	if err := await(ctx, n.released); err != nil {
+		return fmt.Errorf("engine: LUN %d of %q: commands are still running: %w", n.LUN, n.Initiator, err)
 	}
-	select {
-	case <-n.released:
-		return nil
-	case <-ctx.Done():
-		return fmt.Errorf("engine: LUN %d of %q: commands are still running: %w", n.LUN, n.Initiator, ctx.Err())
-	}
+	return nil
 }
 
 // setGate sets or clears a reason for the slow path.

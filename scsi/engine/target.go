@@ -358,14 +358,7 @@ func (t *Target) drain(ctx context.Context, reason error) error {
 		}
 	}
 	for _, s := range t.sessionList() {
-		select {
-		case <-s.gone:
-			continue
-		default:
-		}
-		select {
-		case <-s.gone:
-		case <-ctx.Done():
+		if await(ctx, s.gone) != nil {
 			s.Close(reason)
 		}
 	}

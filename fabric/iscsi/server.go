@@ -149,11 +149,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	for _, c := range logins {
 		c.fail(ErrServerClosed)
 	}
-	var err error
-	select {
-	case <-s.idle:
-	case <-ctx.Done():
-		err = ctx.Err()
+	err := s.awaitIdle(ctx)
+	if err != nil {
 		for _, x := range s.sessionList() {
 			x.conn.drop(ErrServerClosed)
 		}
@@ -164,6 +161,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.stop(closed)
 	s.rounds.close()
 	return err
+}
+
+// awaitIdle waits for the last session. If there is none it does not matter that ctx is done.
+func (s *Server) awaitIdle(ctx context.Context) error {
+	select {
+	case <-s.idle:
+		return nil
+	default:
+	}
+	select {
+	case <-s.idle:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // Close closes all listeners and connections at once. Sessions end when the engine has

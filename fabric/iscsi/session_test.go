@@ -429,6 +429,13 @@ func TestEvents(t *testing.T) {
 // TestShutdown: initiators are asked to log out; those that do not are told that they are
 // dropped.
 func TestShutdown(t *testing.T) {
+	done, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 50 { // nobody has to be waited for
+		l := newLab(t)
+		require.NoError(t, l.srv.Shutdown(done))
+	}
+
 	for _, obey := range []bool{true, false} {
 		eachTransport(t, func(t *testing.T, pipe bool) {
 			l := newLab(t)
